@@ -1,0 +1,1 @@
+//! The HTTP client of the farm's interface, for programs and people.

@@ -1,0 +1,1 @@
+//! Files that survive power loss: write, fsync, rename, fsync the folder.

@@ -1,0 +1,1 @@
+//! The pure rules of the farm: plan, lease, retry, explain.

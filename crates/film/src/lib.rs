@@ -1,0 +1,1 @@
+//! Integer sums of samples: adding, packing, hashing, and turning into EXR and PNG.

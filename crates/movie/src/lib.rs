@@ -1,0 +1,1 @@
+//! A sequence of frames to an MP4, through FFmpeg.

@@ -1,0 +1,163 @@
+//! Ids. Mixing two kinds does not compile.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// A string that is not an id of the kind asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {kind}: expected {digits} lower-case hexadecimal digits")]
+pub struct ParseIdError {
+    kind: &'static str,
+    text: String,
+    digits: usize,
+}
+
+fn parse_hex<const N: usize>(kind: &'static str, text: &str) -> Result<[u8; N], ParseIdError> {
+    let refused = || ParseIdError {
+        kind,
+        text: text.chars().take(80).collect(),
+        digits: 2 * N,
+    };
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| refused())?;
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(refused());
+    }
+    Ok(bytes)
+}
+
+/// A fixed number of bytes, written as lower-case hexadecimal.
+macro_rules! hex_id {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(pub [u8; $bytes]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+        impl FromStr for $name {
+            type Err = ParseIdError;
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                parse_hex($kind, text).map(Self)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = ParseIdError;
+            fn try_from(text: String) -> Result<Self, ParseIdError> {
+                text.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some(format!("^[0-9a-f]{{{}}}$", 2 * $bytes)))
+                    .into()
+            }
+        }
+        impl utoipa::ToSchema for $name {}
+    };
+}
+
+hex_id! {
+    /// What an uploaded file is stored under: the blake3 hash of its bytes.
+    BlobHash, 32, "a blob's hash"
+}
+hex_id! {
+    /// A job, named by 16 random bytes so that ids say nothing about other people's jobs.
+    JobId, 16, "a job's id"
+}
+hex_id! {
+    /// A lease, named by 16 random bytes.
+    LeaseId, 16, "a lease's id"
+}
+hex_id! {
+    /// A node: its Ed25519 public key, which is also its Solana address.
+    NodeId, 32, "a node's key"
+}
+hex_id! {
+    /// blake3 of an integer result: the pixel sums in row-major order, see [`crate::sums::hash`].
+    ResultHash, 32, "a result's hash"
+}
+hex_id! {
+    /// blake3 of the canonical scene of one frame.
+    SceneHash, 32, "a scene's hash"
+}
+hex_id! {
+    /// What computes a pixel: both texts of the kernel, the host preparation and the constants.
+    KernelId, 32, "a kernel's id"
+}
+
+impl BlobHash {
+    /// The hash of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
+/// The generation of a lease. A result that names another generation than the lease's is refused.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+/// A frame's number in its animation; frame `f` shows the time `f / fps`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(transparent)]
+pub struct FrameNumber(pub u32);
+
+/// A unit's place in its job's plan, counted from 0.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(transparent)]
+pub struct UnitIndex(pub u64);
+
+impl fmt::Display for FrameNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for UnitIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_its_own_text() {
+        let id = JobId([0xab; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(serde_json::from_str::<JobId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+    }
+
+    #[test]
+    fn a_short_long_or_upper_case_id_is_refused() {
+        for text in ["", "ab", &"a".repeat(33), &"A".repeat(32), &"g".repeat(32)] {
+            assert!(text.parse::<JobId>().is_err(), "{text}");
+        }
+    }
+}

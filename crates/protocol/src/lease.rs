@@ -1,0 +1,80 @@
+//! What a node is given to do.
+
+use crate::settings::RenderSettings;
+use crate::{
+    BlobHash, FrameNumber, Generation, JobId, KernelId, LeaseId, SampleRange, TileRect, UnitIndex,
+};
+use serde::{Deserialize, Serialize};
+
+/// A node asks for work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRequest {
+    /// The kernel that the node has; only jobs that pin it are leased.
+    pub kernel: KernelId,
+    /// How much work the node wants, in pixel samples; the master gives at least one unit and at
+    /// most [`LeaseGrant::MAX_UNITS`].
+    pub samples_wanted: u64,
+    /// How long to wait for work before answering "none", at most [`Self::MAX_WAIT_MS`].
+    pub wait_ms: u64,
+}
+
+impl LeaseRequest {
+    /// Longest wait for work: shorter than what proxies cut idle connections at.
+    pub const MAX_WAIT_MS: u64 = 25_000;
+}
+
+/// A tile × a range of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Unit {
+    /// Its place in the job's plan.
+    pub index: UnitIndex,
+    /// Which frame.
+    pub frame: FrameNumber,
+    /// Which pixels.
+    pub rect: TileRect,
+    /// Which samples of them.
+    pub samples: SampleRange,
+}
+
+impl Unit {
+    /// Pixels × samples.
+    pub fn pixel_samples(&self) -> u64 {
+        self.rect.pixels() * u64::from(self.samples.count())
+    }
+}
+
+/// Work for a node until a deadline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LeaseGrant {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Its generation, part of what the node signs.
+    pub generation: Generation,
+    /// The job.
+    pub job: JobId,
+    /// The kernel that the job pins.
+    pub kernel: KernelId,
+    /// The `.glb`, to be fetched from `/node/v1/blobs/{hash}`.
+    pub scene: BlobHash,
+    /// What to render it with; an environment is fetched like the scene.
+    pub settings: RenderSettings,
+    /// Frames a second of the job.
+    pub fps: u32,
+    /// The units, at least one, all of one job, in the order of the plan.
+    pub units: Vec<Unit>,
+    /// The lease ends this long after its last heartbeat.
+    pub expires_after_ms: u64,
+}
+
+impl LeaseGrant {
+    /// Most units of a lease.
+    pub const MAX_UNITS: usize = 256;
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct HeartbeatView {
+    /// Whether the lease still stands. If not, the node drops its work.
+    pub alive: bool,
+}

@@ -1,0 +1,1 @@
+//! The farm's master: uploads, jobs, leases, submits, assembly.

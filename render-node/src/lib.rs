@@ -1,0 +1,1 @@
+//! The GPU owner's agent and the renderers' host.

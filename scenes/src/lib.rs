@@ -1,0 +1,1 @@
+//! Conformance scenes and the sample animation, made by code.
