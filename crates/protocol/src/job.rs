@@ -129,6 +129,18 @@ pub struct JobView {
     pub rays: u64,
     /// Whether the film can be downloaded.
     pub movie: bool,
+    /// What the scene holds and the render leaves out, a sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// Some of the jobs, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobPage {
+    /// The jobs.
+    pub data: Vec<JobView>,
+    /// Asks for the next page; `None` on the last.
+    pub next_cursor: Option<String>,
 }
 
 /// A frame as its owner sees it.
@@ -142,6 +154,15 @@ pub struct FrameView {
     pub units: u64,
     /// The hash of its sums, once assembled: what `render-node render` prints.
     pub hash: Option<ResultHash>,
+}
+
+/// Some of a job's frames, by number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FramePage {
+    /// The frames.
+    pub data: Vec<FrameView>,
+    /// Asks for the next page; `None` on the last.
+    pub next_cursor: Option<String>,
 }
 
 /// What happens to a job, as it happens: the events of `GET /v1/jobs/{id}/events`.

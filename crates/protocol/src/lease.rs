@@ -78,3 +78,17 @@ pub struct HeartbeatView {
     /// Whether the lease still stands. If not, the node drops its work.
     pub alive: bool,
 }
+
+/// A node ends its own lease; its units become free at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GiveBackRequest {
+    /// Why the work cannot be done, at most [`Self::MAX_REASON`] characters: counts as a failure of
+    /// the units. `None` when only the node is at its end, for example because it is being stopped.
+    pub failed: Option<String>,
+}
+
+impl GiveBackRequest {
+    /// Longest reason, in characters.
+    pub const MAX_REASON: usize = 500;
+}

@@ -8,7 +8,8 @@
 //!
 //! Reading order: [`ids`] → [`sums`] (what a pixel is) → [`tile`] (how a frame is cut) →
 //! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`commit`] (what it signs) →
-//! [`submit`] (how results travel) → [`node`] → [`problem`] (how a refusal is said).
+//! [`submit`] (how results travel) → [`node`] → [`token`] (who may do what) → [`problem`] (how a
+//! refusal is said).
 #![forbid(unsafe_code)]
 
 pub mod commit;
@@ -21,6 +22,7 @@ pub mod settings;
 pub mod submit;
 pub mod sums;
 pub mod tile;
+pub mod token;
 
 pub use ids::*;
 pub use sums::PixelSum;

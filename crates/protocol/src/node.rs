@@ -91,3 +91,12 @@ pub struct NodeView {
     /// Units that it holds now.
     pub units_leased: u64,
 }
+
+/// Some of the nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NodePage {
+    /// The nodes.
+    pub data: Vec<NodeView>,
+    /// Asks for the next page; `None` on the last.
+    pub next_cursor: Option<String>,
+}
