@@ -1,0 +1,71 @@
+# What people do with this repository. `make` alone explains.
+#
+# Everything is built with the release profile: a path tracer without optimisation is of no use,
+# and demo, tests and bench then share one set of artefacts.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak lint bench deps
+
+CARGO ?= cargo
+
+# `make test CRATE=tessera-scene` tests one crate; ARGS goes to the test programs.
+CRATE ?=
+ARGS ?=
+packages := $(if $(CRATE),--package $(CRATE),--workspace)
+programs := --package tessera-cli --package tessera-farm-master --package tessera-render-node
+
+say = @printf '\n== %s\n'
+
+help:
+	@echo 'make demo    install what is needed, build, start the network on this machine, render a'
+	@echo '             short animation through it; leaves PNG, EXR and MP4 in out/'
+	@echo 'make test    install what tests need as well, and run every test'
+	@echo '             CRATE=tessera-scene     only this crate'
+	@echo '             ARGS=name_of_test       only tests whose names contain this'
+	@echo 'make lint    formatting, clippy without warnings, and cargo-deny (licences, duplicates,'
+	@echo '             bans) where it is there: cargo install --locked cargo-deny'
+	@echo 'make bench   print every figure this project claims, measured here and now'
+	@echo '             PEERS=folder            also other renderers, see scripts/peers'
+	@echo 'make soak    the tests that take an hour'
+	@echo 'make deps    only install the system packages that make demo needs'
+
+deps:
+	@scripts/deps build
+
+demo:
+	$(say) 'Installing what this machine lacks'
+	@scripts/deps build
+	$(say) 'Building the programs: several minutes the first time, seconds later'
+	$(CARGO) build --release --locked $(programs)
+	$(say) 'Starting the network on this machine and rendering through it'
+	target/release/farm demo
+
+test:
+	$(say) 'Installing what this machine lacks, and two Vulkan drivers for tests'
+	@scripts/deps test
+	$(say) 'Building the tests, then running them: $(if $(CRATE),$(CRATE),all crates)'
+	$(CARGO) test --release --locked $(packages) -- $(ARGS)
+
+soak:
+	@scripts/deps test
+	$(say) 'Running the tests that take an hour'
+	$(CARGO) test --release --locked --package tessera-system-tests --features soak -- $(ARGS)
+
+lint:
+	$(say) 'Formatting'
+	$(CARGO) fmt --all --check
+	$(say) 'Clippy, every warning an error'
+	$(CARGO) clippy --release --locked $(packages) --all-targets -- --deny warnings
+	$(say) 'Licences, duplicates and bans'
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    $(CARGO) deny --locked check; \
+	else \
+	    echo 'NOT CHECKED: cargo-deny is not here (cargo install --locked cargo-deny)'; \
+	fi
+
+bench:
+	@scripts/deps test
+	$(say) 'Building, then measuring: figures mean something only on a quiet machine'
+	$(CARGO) build --release --locked $(programs)
+	$(CARGO) run --release --locked --package tessera-system-tests --bin bench -- $(ARGS)
+	@scripts/peers
