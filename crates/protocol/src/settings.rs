@@ -79,7 +79,7 @@ pub struct SettingError {
     pub allowed: String,
 }
 
-pub(crate) fn check_range<T: PartialOrd + std::fmt::Display>(
+pub(crate) fn check_range<T: PartialOrd + std::fmt::Display + Copy>(
     setting: &'static str,
     value: T,
     least: T,

@@ -1,0 +1,214 @@
+//! `/v1`: what people and their programs do.
+
+use crate::transfer::{Progress, file_body, save};
+use crate::transport::Transport;
+use crate::{ClientError, JobEvents, MasterAddress};
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::time::Duration;
+use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, UploadView, Why};
+use tessera_protocol::node::{NodePage, NodeView};
+use tessera_protocol::token::{TokenRequest, TokenScope, TokenView};
+use tessera_protocol::{FrameNumber, JobId};
+
+/// How long a call that may be repeated is repeated unless told otherwise: longer than a master
+/// takes to restart, shorter than a person waits without wondering.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Rows asked for at a time; the most that a master gives.
+const PAGE_ROWS: &str = "200";
+
+/// Something a job leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Artefact {
+    /// A frame's linear picture, as OpenEXR.
+    Exr(FrameNumber),
+    /// A frame's picture for the eye, as PNG.
+    Png(FrameNumber),
+    /// The film of all frames, as MP4.
+    Movie,
+}
+
+/// A client of one master with one person's token.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// A client of the master at `master`. Without a token only [`Self::health`] is answered.
+    pub fn new(master: MasterAddress, token: Option<String>) -> Result<Self, ClientError> {
+        Ok(Self { transport: Transport::new(master, token)?.with_patience(PATIENCE) })
+    }
+
+    /// The same client with another patience: how long, all waits of one call together, it waits
+    /// for a failure to pass. 0 makes every call once.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { transport: self.transport.with_patience(patience) }
+    }
+
+    /// Where this client's master is.
+    pub fn master(&self) -> &MasterAddress {
+        self.transport.master()
+    }
+
+    /// Whether the master is up: it answers, and its database does.
+    pub async fn health(&self) -> Result<(), ClientError> {
+        self.transport.send(self.transport.request(Method::GET, "healthz")).await.map(drop)
+    }
+
+    /// Uploads a file. It is stored durably once this returns, and once only however often it is
+    /// uploaded.
+    pub async fn upload(&self, file: &Path, progress: Progress) -> Result<UploadView, ClientError> {
+        self.transport
+            .repeating(|| async {
+                let (body, bytes) = file_body(file, progress.clone()).await?;
+                let request = self
+                    .transport
+                    .request(Method::POST, "v1/uploads")
+                    .header("Content-Type", "application/octet-stream")
+                    .header("Content-Length", bytes)
+                    .body(body);
+                self.transport.send_for_json(request).await
+            })
+            .await
+    }
+
+    /// Submits a job. With the same `idempotency_key` (1 to 64 printable ASCII characters) and
+    /// spec it makes one job, however often it is called.
+    pub async fn submit(
+        &self,
+        spec: &JobSpec,
+        idempotency_key: &str,
+    ) -> Result<JobView, ClientError> {
+        self.transport
+            .repeating(|| {
+                let request = self
+                    .transport
+                    .request(Method::POST, "v1/jobs")
+                    .header("Idempotency-Key", idempotency_key)
+                    .json(spec);
+                self.transport.send_for_json(request)
+            })
+            .await
+    }
+
+    /// All jobs that the token may see, newest first.
+    pub async fn jobs(&self) -> Result<Vec<JobView>, ClientError> {
+        self.pages("v1/jobs", |page: JobPage| (page.data, page.next_cursor)).await
+    }
+
+    /// One job.
+    pub async fn job(&self, job: JobId) -> Result<JobView, ClientError> {
+        self.get(&format!("v1/jobs/{job}")).await
+    }
+
+    /// Leases no more units of a job until it is resumed.
+    pub async fn pause(&self, job: JobId) -> Result<JobView, ClientError> {
+        self.act(job, "pause").await
+    }
+
+    /// Leases units of a paused job again.
+    pub async fn resume(&self, job: JobId) -> Result<JobView, ClientError> {
+        self.act(job, "resume").await
+    }
+
+    /// Stops a job for good.
+    pub async fn cancel(&self, job: JobId) -> Result<JobView, ClientError> {
+        self.act(job, "cancel").await
+    }
+
+    /// Why a job stands where it stands.
+    pub async fn why(&self, job: JobId) -> Result<Vec<Why>, ClientError> {
+        self.get(&format!("v1/jobs/{job}/why")).await
+    }
+
+    /// A job's frames, by number.
+    pub async fn frames(&self, job: JobId) -> Result<Vec<FrameView>, ClientError> {
+        let path = format!("v1/jobs/{job}/frames");
+        self.pages(&path, |page: FramePage| (page.data, page.next_cursor)).await
+    }
+
+    /// A job's events, beginning with how it stands now.
+    pub fn events(&self, job: JobId) -> JobEvents {
+        JobEvents::new(self.transport.clone(), job)
+    }
+
+    /// Downloads what a job made to the file `path`, whose folder exists.
+    pub async fn download(
+        &self,
+        job: JobId,
+        artefact: Artefact,
+        path: &Path,
+        progress: Progress,
+    ) -> Result<(), ClientError> {
+        let source = match artefact {
+            Artefact::Exr(frame) => format!("v1/jobs/{job}/frames/{frame}/exr"),
+            Artefact::Png(frame) => format!("v1/jobs/{job}/frames/{frame}/png"),
+            Artefact::Movie => format!("v1/jobs/{job}/movie"),
+        };
+        self.transport
+            .repeating(|| async {
+                let request = self.transport.request(Method::GET, &source);
+                let response = self.transport.send(request).await?;
+                save(&self.transport, response, path, None, &progress).await
+            })
+            .await
+    }
+
+    /// All nodes that ever joined.
+    pub async fn nodes(&self) -> Result<Vec<NodeView>, ClientError> {
+        self.pages("v1/nodes", |page: NodePage| (page.data, page.next_cursor)).await
+    }
+
+    /// Makes a new token. Called once: a repeated call would make two.
+    pub async fn create_token(&self, scope: TokenScope) -> Result<TokenView, ClientError> {
+        let request = self.transport.request(Method::POST, "v1/tokens");
+        self.transport.send_for_json(request.json(&TokenRequest { scope })).await
+    }
+
+    async fn act(&self, job: JobId, verb: &str) -> Result<JobView, ClientError> {
+        let path = format!("v1/jobs/{job}/{verb}");
+        self.transport
+            .repeating(|| self.transport.send_for_json(self.transport.request(Method::POST, &path)))
+            .await
+    }
+
+    async fn get<T: DeserializeOwned + Send>(&self, path: &str) -> Result<T, ClientError> {
+        self.transport
+            .repeating(|| self.transport.send_for_json(self.transport.request(Method::GET, path)))
+            .await
+    }
+
+    /// Reads page after page; `open` takes a page apart into its rows and the next cursor.
+    async fn pages<P: DeserializeOwned + Send, T>(
+        &self,
+        path: &str,
+        open: impl Fn(P) -> (Vec<T>, Option<String>),
+    ) -> Result<Vec<T>, ClientError> {
+        let (mut rows, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page: P = self
+                .transport
+                .repeating(|| {
+                    let request =
+                        self.transport.request(Method::GET, path).query(&[("limit", PAGE_ROWS)]);
+                    let request = match &cursor {
+                        Some(cursor) => request.query(&[("cursor", cursor)]),
+                        None => request,
+                    };
+                    self.transport.send_for_json(request)
+                })
+                .await?;
+            let (page_rows, next) = open(page);
+            rows.extend(page_rows);
+            match next {
+                // A cursor that leads to itself would be read for ever.
+                Some(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
+                Some(_) => return Err(self.transport.not_understood("a page leads to itself")),
+                None => return Ok(rows),
+            }
+        }
+    }
+}
