@@ -151,7 +151,7 @@ fn upright() -> KnownAnswer {
     let material = Material { emissive_texture: Some(texture), ..Material::lamp([1.0; 3]) };
     // The card just fills the picture: a pixel is a texel.
     model.thing(card([0.0; 3], 2.0, 2.0), material);
-    model.camera([0.0, 0.0, 4.0], [0.0; 3], 2.0 * 0.25f32.atan().to_degrees());
+    model.camera([0.0, 0.0, 4.0], [0.0; 3], 2.0 * libm::atanf(0.25).to_degrees());
     let note =
         "A texture lies the right way up and is decoded from sRGB: red, green above blue, white.";
     let scene = Scene { max_bounces: 0, ..scene("upright", note, &model) };
@@ -204,7 +204,7 @@ fn sky_axes(name: &'static str, rotation_deg: f32) -> KnownAnswer {
     let scene = Scene { environment_rotation_deg: rotation_deg, ..scene.under(map) };
     let (sin, cos) = crate::maths::sin_cos_deg(-rotation_deg);
     let claim = |i: u32| {
-        let tangent = 70f64.to_radians().tan();
+        let tangent = libm::tan(70f64.to_radians());
         let place = |k: u32| ((f64::from(k) + 0.5) / f64::from(SIDE) * 2.0 - 1.0) * tangent;
         let (x, y, z) = (place(i % SIDE), -place(i / SIDE), -1.0);
         // Looking at a turned map is turning the look the other way.
@@ -291,7 +291,7 @@ fn under_even_sky() -> Vec<KnownAnswer> {
             model.node(Node::mesh(plate).turned(slant));
             model.camera([0.0, 0.0, 3.0], [0.0; 3], 0.1);
             let scene = Scene { max_bounces: 2, ..scene(name, note, &model) };
-            let expected = surface.albedo(f64::from(slant_deg).to_radians().cos());
+            let expected = surface.albedo(libm::cos(f64::from(slant_deg).to_radians()));
             uniform(
                 scene.under(sky(8, 4, Packing::Flat, |_| [1.0; 3])),
                 expected,

@@ -34,7 +34,7 @@ fn noisy_tile(samples: u32) -> Vec<PixelSum> {
                 ([0.3 + 0.2 * height, 0.5 + 0.2 * height, 0.9 - 0.1 * height], 1)
             } else {
                 let lamp = if noise.next() < 0.7 { 0.4 + 0.4 * x } else { 0.0 };
-                let second = -0.2 * (1.0 - noise.next()).ln();
+                let second = -0.2 * libm::log(1.0 - noise.next());
                 let tint = noise.next();
                 let light = [
                     lamp + second * (0.5 + 0.4 * tint),
