@@ -66,26 +66,27 @@ impl JobEvents {
         }
     }
 
-    /// Connects if need be and takes what comes next. `self.connection` is taken out while waiting,
-    /// so that a dropped wait begins a new connection instead of using a half-read one.
+    /// Connects if need be and takes what comes next. Nothing is lost when the wait is dropped.
     async fn receive(&mut self) -> Result<(), ClientError> {
-        let (mut response, mut parser) = match self.connection.take() {
-            Some(connection) => connection,
-            None => (self.connect().await?, Parser::default()),
-        };
-        let piece = response.chunk().await.map_err(|error| self.transport.broken(&error))?;
-        let Some(piece) = piece else {
-            return Err(ClientError::Interrupted {
+        if self.connection.is_none() {
+            self.connection = Some((self.connect().await?, Parser::default()));
+        }
+        let Some((response, parser)) = &mut self.connection else { return Ok(()) };
+        let piece = response.chunk().await.map_err(|error| self.transport.broken(&error));
+        let Ok(Some(piece)) = piece else {
+            self.connection = None;
+            let ended = ClientError::Interrupted {
                 master: self.transport.master().to_string(),
                 cause: "the stream of events ended".into(),
-            });
+            };
+            return Err(piece.err().unwrap_or(ended));
         };
         let mut events = Vec::new();
-        parser
-            .feed(&piece, &mut events)
-            .map_err(|_| self.transport.not_understood("an event has no end"))?;
+        if parser.feed(&piece, &mut events).is_err() {
+            self.connection = None;
+            return Err(self.transport.not_understood("an event has no end"));
+        }
         self.ready.extend(events);
-        self.connection = Some((response, parser));
         Ok(())
     }
 

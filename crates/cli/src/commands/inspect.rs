@@ -1,0 +1,190 @@
+//! `farm jobs`, `show`, `why`, `nodes`: what the master knows, for people and programs.
+
+use crate::show::Voice;
+use crate::show::numbers::{ago, count, now_ms, percent, state};
+use crate::show::table::Column::{Left, Right};
+use crate::show::table::table;
+use serde_json::json;
+use tessera_client::Client;
+use tessera_protocol::JobId;
+use tessera_protocol::job::{FrameSpan, FrameView, JobView};
+use tessera_protocol::node::{DeviceClass, NodeView};
+
+/// Lists all jobs.
+pub(crate) async fn jobs(client: &Client, voice: Voice) -> anyhow::Result<()> {
+    let jobs = client.jobs().await?;
+    voice.result(&jobs, || {
+        if jobs.is_empty() {
+            return "no jobs yet; `farm submit FILE.glb` makes one".into();
+        }
+        let now = now_ms();
+        let rows: Vec<_> = jobs
+            .iter()
+            .map(|job| {
+                vec![
+                    job.id.to_string(),
+                    job.spec.name.clone(),
+                    state(job.state).into(),
+                    format!("{} %", percent(job.units.verified, job.spec.units())),
+                    format!("{}/{}", job.frames_done, job.frames_total),
+                    ago(job.created_ms, now),
+                ]
+            })
+            .collect();
+        let columns = [
+            Left("job"),
+            Left("name"),
+            Left("state"),
+            Right("done"),
+            Right("frames"),
+            Left("made"),
+        ];
+        table(&columns, &rows)
+    })
+}
+
+/// Shows one job and its frames.
+pub(crate) async fn show(client: &Client, id: JobId, voice: Voice) -> anyhow::Result<()> {
+    let job = client.job(id).await?;
+    let frames = client.frames(id).await?;
+    voice.result(&json!({"job": job, "frames": frames}), || {
+        format!("{}\n{}", describe(&job), describe_frames(&frames))
+    })
+}
+
+/// Says why a job stands where it stands.
+pub(crate) async fn why(client: &Client, id: JobId, voice: Voice) -> anyhow::Result<()> {
+    let whys = client.why(id).await?;
+    voice.result(&whys, || {
+        if whys.is_empty() {
+            return "nothing holds this job up".into();
+        }
+        whys.iter().map(|why| format!("{}\n", why.sentence)).collect()
+    })
+}
+
+/// Lists the nodes.
+pub(crate) async fn nodes(client: &Client, voice: Voice) -> anyhow::Result<()> {
+    let nodes = client.nodes().await?;
+    voice.result(&nodes, || {
+        if nodes.is_empty() {
+            return "no node has joined yet; `render-node run` makes this machine one".into();
+        }
+        node_table(&nodes)
+    })
+}
+
+/// The answer to a submit.
+pub(crate) fn print_submitted(job: &JobView, voice: Voice) -> anyhow::Result<()> {
+    for warning in job.warnings.iter().filter(|_| !voice.is_json()) {
+        voice.remark(&format!("note: {warning}"));
+    }
+    voice.result(job, || {
+        format!(
+            "job {} is accepted: {} in {} units",
+            job.id,
+            frames_text(job.spec.frames),
+            count(job.spec.units() as f64)
+        )
+    })
+}
+
+/// The answer to pause, resume and cancel.
+pub(crate) fn print_state(job: &JobView, voice: Voice) -> anyhow::Result<()> {
+    voice.result(job, || {
+        let why = job.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("job {} is {}{why}", job.id, state(job.state))
+    })
+}
+
+/// A job in a few lines.
+pub(crate) fn describe(job: &JobView) -> String {
+    let (spec, settings) = (&job.spec, &job.spec.settings);
+    let why = job.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let mut text = format!(
+        "{} · {}\n  state    {}{why}\n  frames   {}, {} of {} done, {} frames/s\n  \
+         picture  {}x{}, {} samples, {} bounces, seed {}\n  \
+         units    {} verified, {} submitted, {} leased, {} free\n  rays     {}\n",
+        spec.name,
+        job.id,
+        state(job.state),
+        frames_text(spec.frames),
+        job.frames_done,
+        job.frames_total,
+        spec.fps,
+        settings.width,
+        settings.height,
+        settings.spp,
+        settings.max_bounces,
+        settings.seed,
+        job.units.verified,
+        job.units.submitted,
+        job.units.leased,
+        job.units.free,
+        count(job.rays as f64),
+    );
+    for warning in &job.warnings {
+        text.push_str(&format!("  note     {warning}\n"));
+    }
+    text
+}
+
+/// What each node is and did.
+pub(crate) fn node_table(nodes: &[NodeView]) -> String {
+    let now = now_ms();
+    let all: u64 = nodes.iter().map(|node| node.units_verified).sum();
+    let rows: Vec<_> = nodes
+        .iter()
+        .map(|node| {
+            let class = match node.class {
+                DeviceClass::Exact => "exact",
+                DeviceClass::Tolerant => "tolerant",
+            };
+            vec![
+                node.name.clone(),
+                node.device.backend.clone(),
+                node.device.device.clone(),
+                class.into(),
+                ago(node.last_seen_ms, now),
+                node.units_leased.to_string(),
+                node.units_verified.to_string(),
+                format!("{} %", percent(node.units_verified, all)),
+                count(node.rays_verified as f64),
+            ]
+        })
+        .collect();
+    let columns = [
+        Left("node"),
+        Left("backend"),
+        Left("device"),
+        Left("class"),
+        Left("heard"),
+        Right("at work"),
+        Right("units"),
+        Right("share"),
+        Right("rays"),
+    ];
+    table(&columns, &rows)
+}
+
+fn describe_frames(frames: &[FrameView]) -> String {
+    let rows: Vec<_> = frames
+        .iter()
+        .map(|frame| {
+            vec![
+                frame.frame.to_string(),
+                format!("{} %", percent(frame.verified, frame.units)),
+                frame.hash.map_or_else(|| "not assembled yet".into(), |hash| hash.to_string()),
+            ]
+        })
+        .collect();
+    table(&[Right("frame"), Right("units"), Left("hash")], &rows)
+}
+
+fn frames_text(frames: FrameSpan) -> String {
+    if frames.count() == 1 {
+        format!("frame {}", frames.first)
+    } else {
+        format!("frames {}-{}", frames.first, frames.last)
+    }
+}

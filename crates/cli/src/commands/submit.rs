@@ -1,0 +1,85 @@
+//! `farm submit`: upload, then a job.
+
+use crate::args::SubmitArgs;
+use crate::commands::{download, inspect, watch};
+use crate::show::{Voice, numbers, progress};
+use anyhow::Context;
+use std::path::Path;
+use tessera_client::Client;
+use tessera_protocol::BlobHash;
+use tessera_protocol::job::{JobSpec, JobView};
+use tessera_protocol::settings::{Environment, RenderSettings};
+
+/// Samples of a unit unless asked for otherwise: with tiles of 64 a quarter of a million pixel
+/// samples, a second or less of a CPU's time.
+const SAMPLES_PER_UNIT: u32 = 64;
+
+/// Uploads and submits, and follows the job where asked to.
+pub(crate) async fn run(client: &Client, args: &SubmitArgs, voice: Voice) -> anyhow::Result<()> {
+    // A setting that would be refused is told before a byte is sent.
+    spec(args, BlobHash([0; 32]), Some(BlobHash([0; 32]))).validate()?;
+    let scene = upload(client, &args.scene, voice).await?;
+    let environment = match &args.environment {
+        Some(file) => Some(upload(client, file, voice).await?),
+        None => None,
+    };
+    let job = send(client, &spec(args, scene, environment)).await?;
+    inspect::print_submitted(&job, voice)?;
+    if args.watch || args.output.is_some() {
+        let job = watch::follow(client, job.id, voice).await?;
+        if let Some(folder) = &args.output {
+            let kinds = download::Kinds::ALL;
+            let fetched = download::fetch(client, &job, folder, kinds, voice).await?;
+            voice.result(&fetched, || fetched.describe())?;
+        }
+    }
+    Ok(())
+}
+
+/// Uploads a file and shows how it gets on.
+pub(crate) async fn upload(client: &Client, file: &Path, voice: Voice) -> anyhow::Result<BlobHash> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (bar, progress) = progress::transfer(voice, &name);
+    let uploaded = client.upload(file, progress).await;
+    bar.finish_and_clear();
+    let uploaded = uploaded?;
+    if !voice.is_json() {
+        let how = if uploaded.known { "was on the farm already" } else { "is uploaded" };
+        voice.remark(&format!("{name} ({}) {how}", numbers::bytes(uploaded.bytes)));
+    }
+    Ok(uploaded.blob)
+}
+
+/// Submits under a fresh key, so that a repeated call makes no second job.
+pub(crate) async fn send(client: &Client, spec: &JobSpec) -> anyhow::Result<JobView> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).context("the system gives no random numbers")?;
+    Ok(client.submit(spec, &hex::encode(key)).await?)
+}
+
+fn spec(args: &SubmitArgs, scene: BlobHash, environment: Option<BlobHash>) -> JobSpec {
+    let stem = args.scene.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let settings = RenderSettings {
+        width: args.size.width,
+        height: args.size.height,
+        spp: args.spp,
+        seed: args.seed,
+        max_bounces: args.max_bounces,
+        camera: args.camera,
+        environment: environment.filter(|_| args.environment.is_some()).map(|blob| Environment {
+            blob,
+            strength: args.environment_strength,
+            rotation_deg: args.environment_rotation,
+        }),
+        background: args.background.into(),
+    };
+    JobSpec {
+        name: args.name.clone().unwrap_or(stem),
+        scene,
+        samples_per_unit: args.samples_per_unit.unwrap_or(SAMPLES_PER_UNIT.min(args.spp.max(1))),
+        settings,
+        frames: args.frames.0,
+        fps: args.fps,
+        tile: args.tile,
+    }
+}

@@ -1,1 +1,0 @@
-//! farm: the command line of artists and operators.

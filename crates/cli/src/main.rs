@@ -1,0 +1,121 @@
+//! `farm`: the command line of artists and operators.
+//!
+//! `farm up` starts the network on this machine, `farm submit` has a scene rendered by it, the rest
+//! looks at jobs and steers them. It holds no rule of the farm: it asks the master and shows what
+//! it says. It is not the installer of a node on somebody's machine; that is `render-node`.
+//!
+//! Contract with people: progress goes to the error stream, results to the output; with `--json`
+//! the output holds one JSON value a line and nothing else. A failure is one sentence and an exit
+//! status: 1 failed, 2 used wrongly, 3 not found, 4 not allowed, 5 in conflict with the state of
+//! things, 6 nobody answered, 130 interrupted.
+//!
+//! Reading order: [`args`] → [`connection`] (which master) → [`commands`] → [`network`] (the
+//! processes of `farm up`) → [`up`] and [`demo`] → [`show`] (numbers, tables, bars).
+
+mod args;
+mod commands;
+mod connection;
+mod demo;
+mod network;
+mod show;
+mod up;
+
+use args::{Args, Command};
+use clap::Parser;
+use connection::Connection;
+use show::Voice;
+use std::process::ExitCode;
+use tessera_client::ClientError;
+
+/// One thread: the death signal of `farm up`'s children is bound to the thread that started them,
+/// and there is nothing to compute here.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // `{:#}` joins the context and its causes to one line.
+            eprintln!("farm: {error:#}");
+            ExitCode::from(exit_status(&error))
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let voice = Voice::new(args.json);
+    let connection = Connection::new(&args);
+    match args.command {
+        Command::Up(up) => up::run(&up, connection.state(), voice).await,
+        Command::Demo(demo) => demo::run(&demo, connection.state(), voice).await,
+        Command::Submit(submit) => commands::submit::run(&connection.open()?, &submit, voice).await,
+        Command::Jobs => commands::inspect::jobs(&connection.open()?, voice).await,
+        Command::Show { job } => commands::inspect::show(&connection.open()?, job, voice).await,
+        Command::Why { job } => commands::inspect::why(&connection.open()?, job, voice).await,
+        Command::Nodes => commands::inspect::nodes(&connection.open()?, voice).await,
+        Command::Watch { job } => commands::watch::run(&connection.open()?, job, voice).await,
+        Command::Pause { job } => {
+            let view = connection.open()?.pause(job).await?;
+            commands::inspect::print_state(&view, voice)
+        }
+        Command::Resume { job } => {
+            let view = connection.open()?.resume(job).await?;
+            commands::inspect::print_state(&view, voice)
+        }
+        Command::Cancel { job } => {
+            let view = connection.open()?.cancel(job).await?;
+            commands::inspect::print_state(&view, voice)
+        }
+        Command::Download(download) => {
+            commands::download::run(&connection.open()?, &download, voice).await
+        }
+    }
+}
+
+/// Stopped by the person at the keyboard.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interrupted;
+
+fn exit_status(error: &anyhow::Error) -> u8 {
+    if error.is::<Interrupted>() {
+        return 130;
+    }
+    let Some(error) = error.downcast_ref::<ClientError>() else { return 1 };
+    match error {
+        ClientError::Unauthorised { .. } => 4,
+        ClientError::Unreachable { .. } | ClientError::Interrupted { .. } => 6,
+        _ => match error.status() {
+            Some(403) => 4,
+            Some(404) => 3,
+            Some(409) => 5,
+            _ => 1,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+    use tessera_protocol::problem::Problem;
+
+    #[test]
+    fn the_exit_status_tells_failures_apart_through_added_context() {
+        let refused = |status| {
+            let problem = Problem {
+                kind: "/problems/x".into(),
+                title: "X".into(),
+                status,
+                detail: "no".into(),
+            };
+            Err::<(), _>(ClientError::Refused { problem, retry_after: None })
+                .context("while trying")
+                .unwrap_err()
+        };
+        let statuses = [403, 404, 409, 422].map(|status| exit_status(&refused(status)));
+        assert_eq!(statuses, [4, 3, 5, 1]);
+        assert_eq!(exit_status(&Interrupted.into()), 130);
+        assert_eq!(exit_status(&anyhow::anyhow!("anything else")), 1);
+    }
+}
