@@ -1,0 +1,394 @@
+//! A file, read once: everything that stays the same from frame to frame.
+
+use crate::accessor::Source;
+use crate::animation::Animation;
+use crate::camera::CameraInfo;
+use crate::document::{Document, LightKind, Primitive, lookup};
+use crate::environment;
+use crate::error::{Findings, Note, Report, SceneError};
+use crate::extensions;
+use crate::glb::Glb;
+use crate::graph::Graph;
+use crate::light::Punctual;
+use crate::limits::{Limits, exceeds};
+use crate::material::{Materials, Reader};
+use crate::mesh::{Geometry, MeshDetails, Needs};
+use crate::radiance;
+use crate::validate::validate_shared;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tessera_shaders::layout::{
+    CanonicalScene, EnvironmentCell, Material, Mesh, NONE, Texture, Triangle, Vertex,
+};
+
+/// A parsed file: everything is decoded once; frames are cheap.
+#[derive(Debug)]
+pub struct Asset {
+    pub(crate) graph: Graph,
+    pub(crate) animation: Animation,
+    pub(crate) placements: Vec<Placement>,
+    pub(crate) cameras: Vec<CameraOfNode>,
+    pub(crate) punctual: Vec<PunctualOfNode>,
+    pub(crate) vertices: Arc<Vec<Vertex>>,
+    pub(crate) triangles: Arc<Vec<Triangle>>,
+    pub(crate) meshes: Arc<Vec<Mesh>>,
+    pub(crate) details: Vec<MeshDetails>,
+    pub(crate) materials: Arc<Vec<Material>>,
+    /// The luminance that each material emits, averaged over its texture.
+    pub(crate) emitted: Vec<f64>,
+    pub(crate) texels: Arc<Vec<u32>>,
+    pub(crate) environment: Option<EnvironmentOfScene>,
+    report: Report,
+}
+
+/// A mesh at a node.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    /// Place in [`Graph::nodes`].
+    pub(crate) node: usize,
+    /// Index of a canonical mesh.
+    pub(crate) mesh: u32,
+}
+
+/// A camera at a node.
+#[derive(Debug)]
+pub(crate) struct CameraOfNode {
+    pub(crate) node: usize,
+    pub(crate) info: CameraInfo,
+}
+
+/// A lamp at a node.
+#[derive(Debug)]
+pub(crate) struct PunctualOfNode {
+    pub(crate) node: usize,
+    pub(crate) light: Punctual,
+}
+
+/// Where the environment's texels lie, and how it is sampled.
+#[derive(Debug)]
+pub(crate) struct EnvironmentOfScene {
+    pub(crate) first_texel: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) cells_width: u32,
+    pub(crate) cells_height: u32,
+    pub(crate) cells: Arc<Vec<EnvironmentCell>>,
+    pub(crate) mean_luminance: f64,
+}
+
+impl Asset {
+    /// Reads a `.glb`, and the Radiance `.hdr` that lights it from all around.
+    ///
+    /// # Errors
+    /// All problems of the file, each with its place. What is merely not supported is a warning
+    /// of [`Asset::report`] instead, unless the file says that it can't be shown without.
+    pub fn load(
+        glb: &[u8],
+        environment_hdr: Option<&[u8]>,
+        limits: &Limits,
+    ) -> Result<Self, SceneError> {
+        let mut findings = Findings::default();
+        let glb = Glb::parse(glb, limits).map_err(|note| SceneError::Refused(vec![note]))?;
+        let root: serde_json::Value = serde_json::from_slice(glb.json).map_err(|error| {
+            SceneError::Refused(vec![Note::new("file", format!("its JSON is broken: {error}"))])
+        })?;
+        let document = Document::parse(&root, &mut findings);
+        extensions::check_required(&document.extensions_required, &mut findings);
+        extensions::survey(&root, &mut findings);
+        drop(root);
+        // Indices can't be trusted while an element is missing.
+        findings.check()?;
+
+        let source = Source { document: &document, bin: glb.bin };
+        let graph = Graph::new(&document, limits, &mut findings);
+        findings.check()?;
+        let animation = Animation::new(source, &graph, limits, &mut findings);
+        let cameras = cameras(&document, &graph, &mut findings);
+        let punctual = lamps(&document, &graph, &mut findings);
+        let used = UsedMaterials::new(&document, &graph, &mut findings);
+        let mut materials = Reader::read(source, &used.list, limits, &mut findings);
+        let (geometry, placements) =
+            geometry(source, &graph, &used, &materials.materials, limits, &mut findings);
+        let environment =
+            environment_hdr.and_then(|hdr| environment(hdr, &mut materials, limits, &mut findings));
+        findings.check()?;
+
+        let mut asset = Self {
+            graph,
+            animation,
+            placements,
+            cameras,
+            punctual,
+            vertices: Arc::new(geometry.vertices),
+            triangles: Arc::new(geometry.triangles),
+            meshes: Arc::new(geometry.meshes),
+            details: geometry.details,
+            materials: Arc::new(materials.materials),
+            emitted: materials.emitted,
+            texels: Arc::new(materials.texels),
+            environment,
+            report: Report::default(),
+        };
+        asset.check_placements(limits, &mut findings);
+        asset.check_shared(&mut findings);
+        findings.check()?;
+        asset.report = findings.into_report();
+        Ok(asset)
+    }
+
+    /// What of the file changes the picture and is not supported.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The cameras, in the order of the scene's nodes, depth first: what [`crate::View::camera`]
+    /// counts. An orthographic one keeps its number, but can't be used.
+    pub fn cameras(&self) -> impl ExactSizeIterator<Item = &CameraInfo> {
+        self.cameras.iter().map(|camera| &camera.info)
+    }
+
+    /// The time of the last key of any animation, in seconds; 0 for a still.
+    pub fn duration_s(&self) -> f64 {
+        self.animation.duration_s()
+    }
+
+    /// Triangles of all meshes, each counted once however often it is placed.
+    pub fn triangle_count(&self) -> usize {
+        self.triangles.len()
+    }
+
+    /// Meshes placed in the world.
+    pub fn instance_count(&self) -> usize {
+        self.placements.len()
+    }
+
+    /// Checks what the frames will cost, and names what can't be drawn as it stands at the start.
+    fn check_placements(&self, limits: &Limits, findings: &mut Findings) {
+        let mut lights = self.punctual.len() + usize::from(self.environment.is_some());
+        let mut vertices = 0usize;
+        for placement in &self.placements {
+            let details = &self.details[placement.mesh as usize];
+            vertices = vertices.saturating_add(details.vertex_count as usize);
+            if self.emitted[details.material as usize] > 0.0 {
+                lights += self.meshes[placement.mesh as usize].triangle_count as usize;
+            }
+        }
+        let costs = [
+            exceeds("lights, emissive triangles among them,", lights, limits.lights),
+            exceeds("vertices of placed meshes", vertices, limits.placed_vertices),
+        ];
+        let mut affordable = true;
+        for message in costs.into_iter().flatten() {
+            findings.problem(Note::new("nodes", message));
+            affordable = false;
+        }
+        if !affordable {
+            return;
+        }
+        let to_world = self.graph.to_world(&self.animation, 0.0);
+        for placement in &self.placements {
+            if !self.is_drawable(placement, &to_world) {
+                let place = format!("nodes[{}]", self.graph.nodes[placement.node].index);
+                let message =
+                    "its mesh is scaled to nothing or out of all measure; left out where it is";
+                findings.warn(place, message);
+            }
+        }
+    }
+
+    /// The parts of the scene that stay are checked once, here.
+    fn check_shared(&self, findings: &mut Findings) {
+        let scene = CanonicalScene {
+            frame: bytemuck::Zeroable::zeroed(),
+            vertices: Arc::clone(&self.vertices),
+            triangles: Arc::clone(&self.triangles),
+            meshes: Arc::clone(&self.meshes),
+            instance_meshes: Vec::new(),
+            instances: Vec::new(),
+            materials: Arc::clone(&self.materials),
+            texels: Arc::clone(&self.texels),
+            lights: Vec::new(),
+            cells: self.environment.as_ref().map(|e| Arc::clone(&e.cells)).unwrap_or_default(),
+        };
+        if let Err(invalid) = validate_shared(&scene) {
+            findings.problem(Note::new("scene", invalid.to_string()));
+        }
+    }
+}
+
+fn cameras(document: &Document, graph: &Graph, findings: &mut Findings) -> Vec<CameraOfNode> {
+    let mut cameras = Vec::new();
+    for (place, node) in graph.nodes.iter().enumerate() {
+        let described = &document.nodes[node.index as usize];
+        let Some(index) = described.camera else { continue };
+        let named = format!("nodes[{}].camera", node.index);
+        let found = lookup(&document.cameras, "cameras", index, &named);
+        let Some(camera) = findings.take(found) else { continue };
+        let yfov = camera.perspective.as_ref().map(|perspective| perspective.yfov);
+        match yfov {
+            None => findings.warn(format!("cameras[{index}]"), "is orthographic; it can't be used"),
+            Some(yfov) if yfov > 0.0 && yfov < std::f64::consts::PI => {}
+            Some(yfov) => {
+                let place = format!("cameras[{index}].perspective.yfov");
+                findings.problem(Note::new(place, format!("is {yfov}, which is no angle of view")));
+            }
+        }
+        let info = CameraInfo { name: described.name.clone(), yfov };
+        cameras.push(CameraOfNode { node: place, info });
+    }
+    cameras
+}
+
+fn lamps(document: &Document, graph: &Graph, findings: &mut Findings) -> Vec<PunctualOfNode> {
+    const LIST: &str = "extensions.KHR_lights_punctual.lights";
+    let mut lamps = Vec::new();
+    for (place, node) in graph.nodes.iter().enumerate() {
+        let Some(light) = &document.nodes[node.index as usize].extensions.light else { continue };
+        let named = format!("nodes[{}].extensions.KHR_lights_punctual.light", node.index);
+        let found = lookup(&document.lights, "lights", light.light, &named);
+        if let Some(described) = findings.take(found) {
+            let light = Punctual::new(described, &format!("{LIST}[{}]", light.light), findings);
+            lamps.push(PunctualOfNode { node: place, light });
+        }
+    }
+    lamps
+}
+
+/// The meshes that the scene shows, in the order of the file.
+fn shown_meshes(document: &Document, graph: &Graph) -> BTreeSet<u32> {
+    graph.nodes.iter().filter_map(|node| document.nodes[node.index as usize].mesh).collect()
+}
+
+/// The materials that the scene shows, in the order of the file; the default one last.
+struct UsedMaterials {
+    list: Vec<Option<u32>>,
+    numbers: BTreeMap<Option<u32>, u32>,
+}
+
+impl UsedMaterials {
+    fn new(document: &Document, graph: &Graph, findings: &mut Findings) -> Self {
+        let mut used = BTreeSet::new();
+        let mut uses_default = false;
+        for mesh in shown_meshes(document, graph) {
+            let Some(described) = document.meshes.get(mesh as usize) else { continue };
+            for (i, primitive) in described.primitives.iter().enumerate() {
+                match primitive.material {
+                    None => uses_default = true,
+                    Some(material) => {
+                        let place = format!("meshes[{mesh}].primitives[{i}].material");
+                        let found = lookup(&document.materials, "materials", material, &place);
+                        if findings.take(found).is_some() {
+                            used.insert(material);
+                        }
+                    }
+                }
+            }
+        }
+        let mut list: Vec<Option<u32>> = used.into_iter().map(Some).collect();
+        if uses_default || list.is_empty() {
+            list.push(None);
+        }
+        let numbers = list.iter().enumerate().map(|(number, &index)| (index, number as u32));
+        Self { numbers: numbers.collect(), list }
+    }
+
+    fn needs(&self, primitive: &Primitive, materials: &[Material]) -> Option<Needs> {
+        let number = *self.numbers.get(&primitive.material)?;
+        let material = materials.get(number as usize)?;
+        let is_there = |texture: &Texture| texture.first_texel != NONE;
+        Some(Needs {
+            material: number,
+            tangents: is_there(&material.normal_texture),
+            texture_coordinates: is_there(&material.base_color_texture)
+                || is_there(&material.metallic_roughness_texture)
+                || is_there(&material.normal_texture)
+                || is_there(&material.emission_texture),
+        })
+    }
+}
+
+fn geometry(
+    source: Source<'_>,
+    graph: &Graph,
+    used: &UsedMaterials,
+    materials: &[Material],
+    limits: &Limits,
+    findings: &mut Findings,
+) -> (Geometry, Vec<Placement>) {
+    let document = source.document;
+    let mut geometry = Geometry::default();
+    let mut meshes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for index in shown_meshes(document, graph) {
+        let Some(mesh) = document.meshes.get(index as usize) else { continue };
+        let mut parts = Vec::with_capacity(mesh.primitives.len());
+        for (i, primitive) in mesh.primitives.iter().enumerate() {
+            let place = format!("meshes[{index}].primitives[{i}]");
+            let Some(needs) = used.needs(primitive, materials) else { continue };
+            parts.extend(geometry.add(source, primitive, &place, needs, limits, findings));
+        }
+        meshes.insert(index, parts);
+    }
+
+    let mut placements = Vec::new();
+    for (place, node) in graph.nodes.iter().enumerate() {
+        let Some(mesh) = document.nodes[node.index as usize].mesh else { continue };
+        let named = format!("nodes[{}].mesh", node.index);
+        if findings.take(lookup(&document.meshes, "meshes", mesh, &named)).is_none() {
+            continue;
+        }
+        let parts = meshes.get(&mesh).map_or(&[][..], Vec::as_slice);
+        if let Some(message) =
+            exceeds("placed meshes", placements.len() + parts.len(), limits.instances)
+        {
+            findings.problem(Note::new("nodes", message));
+            break;
+        }
+        placements.extend(parts.iter().map(|&mesh| Placement { node: place, mesh }));
+    }
+    if placements.is_empty() {
+        findings.warn("scene", "has nothing to show");
+    }
+    (geometry, placements)
+}
+
+/// Reads the environment and appends its texels to those of the materials.
+fn environment(
+    hdr: &[u8],
+    materials: &mut Materials,
+    limits: &Limits,
+    findings: &mut Findings,
+) -> Option<EnvironmentOfScene> {
+    let refuse = |message: String| Note::new("environment", message);
+    if let Some(message) = exceeds("bytes", hdr.len(), limits.environment_bytes) {
+        findings.problem(refuse(message));
+        return None;
+    }
+    let left = limits.texels.saturating_sub(materials.texels.len());
+    let picture = findings.take(radiance::decode(hdr, left).map_err(refuse))?;
+    if let Some(exposure) = &picture.exposure {
+        let message = format!("its exposure of {exposure} is ignored; set the strength instead");
+        findings.warn("environment", message);
+    }
+    let Some(map) = environment::Environment::new(&picture) else {
+        findings.warn("environment", "is black");
+        return None;
+    };
+    let first_texel = materials.texels.len() as u32;
+    materials.texels.extend(picture.words);
+    Some(EnvironmentOfScene {
+        first_texel,
+        width: map.width,
+        height: map.height,
+        cells_width: map.cells_width,
+        cells_height: map.cells_height,
+        cells: Arc::new(map.cells),
+        mean_luminance: map.mean_luminance,
+    })
+}
+
+impl Punctual {
+    /// Whether it stands somewhere: a directional light doesn't.
+    pub(crate) fn has_place(&self) -> bool {
+        self.kind != LightKind::Directional
+    }
+}

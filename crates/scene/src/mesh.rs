@@ -1,0 +1,354 @@
+//! Primitives to the corners and triangles of canonical meshes.
+
+use crate::accessor::{Source, View};
+use crate::document::Primitive;
+use crate::error::{Findings, Note};
+use crate::limits::{Limits, exceeds};
+use crate::math::{
+    Vec3, add, cross, flush, flush3, normalized, perpendicular, power_of_two, scale, sub,
+    unit_exponent, widen,
+};
+use crate::tangent::add_tangents;
+use tessera_shaders::layout::{Mesh, Triangle, Vertex};
+
+/// All meshes of a scene, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Geometry {
+    pub(crate) vertices: Vec<Vertex>,
+    pub(crate) triangles: Vec<Triangle>,
+    pub(crate) meshes: Vec<Mesh>,
+    pub(crate) details: Vec<MeshDetails>,
+}
+
+/// What the host knows of a mesh beyond its triangles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MeshDetails {
+    pub(crate) first_vertex: u32,
+    pub(crate) vertex_count: u32,
+    pub(crate) material: u32,
+    /// Its vertices are the file's × 2^this.
+    pub(crate) exponent: i32,
+}
+
+impl Geometry {
+    /// Adds a primitive as a mesh. `None` where it has nothing to show or was refused.
+    pub(crate) fn add(
+        &mut self,
+        source: Source<'_>,
+        primitive: &Primitive,
+        place: &str,
+        needs: Needs,
+        limits: &Limits,
+        findings: &mut Findings,
+    ) -> Option<u32> {
+        let added = self.try_add(source, primitive, place, needs, limits, findings);
+        findings.take(added).flatten()
+    }
+
+    fn try_add(
+        &mut self,
+        source: Source<'_>,
+        primitive: &Primitive,
+        place: &str,
+        needs: Needs,
+        limits: &Limits,
+        findings: &mut Findings,
+    ) -> Result<Option<u32>, Note> {
+        if primitive.mode.is_some_and(|mode| mode != 4) {
+            findings.warn(format!("{place}.mode"), "only triangles are rendered; left out");
+            return Ok(None);
+        }
+        warn_of_attributes(primitive, place, findings);
+        let Some(attributes) = Attributes::find(source, primitive, place, needs, findings)? else {
+            findings.warn(format!("{place}.attributes"), "has no POSITION; left out");
+            return Ok(None);
+        };
+
+        let corners = attributes.corner_count();
+        let triangles = self.triangles.len().saturating_add(corners / 3);
+        if let Some(message) = exceeds("triangles", triangles, limits.triangles) {
+            return Err(Note::new(place, message));
+        }
+        // Splitting gives each corner a vertex of its own at most.
+        let vertices = self.vertices.len().saturating_add(corners);
+        if let Some(message) = exceeds("vertices", vertices, limits.vertices) {
+            return Err(Note::new(place, message));
+        }
+        let indices = attributes.corners(place)?;
+        if indices.is_empty() {
+            findings.warn(place, "has no triangles; left out");
+            return Ok(None);
+        }
+
+        let local = LocalMesh::build(&attributes, &indices, needs.tangents)?;
+        Ok(Some(self.append(local, needs.material)))
+    }
+
+    fn append(&mut self, local: LocalMesh, material: u32) -> u32 {
+        let first_vertex = self.vertices.len() as u32;
+        let first_triangle = self.triangles.len() as u32;
+        self.meshes.push(Mesh { first_triangle, triangle_count: local.triangles.len() as u32 });
+        self.details.push(MeshDetails {
+            first_vertex,
+            vertex_count: local.vertices.len() as u32,
+            material,
+            exponent: local.exponent,
+        });
+        self.vertices.extend(local.vertices);
+        self.triangles.extend(local.triangles.into_iter().map(|mut triangle| {
+            triangle.corners = triangle.corners.map(|corner| corner + first_vertex);
+            triangle
+        }));
+        (self.meshes.len() - 1) as u32
+    }
+}
+
+/// What a primitive's material asks of its geometry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    pub(crate) material: u32,
+    /// It has a normal map.
+    pub(crate) tangents: bool,
+    /// It has any texture.
+    pub(crate) texture_coordinates: bool,
+}
+
+fn warn_of_attributes(primitive: &Primitive, place: &str, findings: &mut Findings) {
+    for name in primitive.attributes.keys() {
+        let loss = match name.as_str() {
+            "COLOR_0" => "ignored, vertices have no colours",
+            "JOINTS_0" => "ignored, meshes are not skinned",
+            _ => continue,
+        };
+        findings.warn(format!("{place}.attributes.{name}"), loss);
+    }
+    if !primitive.targets.is_empty() {
+        findings.warn(format!("{place}.targets"), "ignored, meshes don't morph");
+    }
+}
+
+/// The accessors of a primitive that are read.
+struct Attributes<'a> {
+    indices: Option<View<'a>>,
+    position: View<'a>,
+    normal: Option<View<'a>>,
+    tangent: Option<View<'a>>,
+    uv: Option<View<'a>>,
+}
+
+impl<'a> Attributes<'a> {
+    fn find(
+        source: Source<'a>,
+        primitive: &Primitive,
+        place: &str,
+        needs: Needs,
+        findings: &mut Findings,
+    ) -> Result<Option<Self>, Note> {
+        let attribute = |name: &str, lanes| {
+            let index = primitive.attributes.get(name);
+            let place = format!("{place}.attributes.{name}");
+            index.map(|&index| source.view(index, lanes, &place)).transpose()
+        };
+        let Some(position) = attribute("POSITION", 3)? else { return Ok(None) };
+        position.require_real(false, "positions")?;
+        let normal = attribute("NORMAL", 3)?;
+        let tangent = if needs.tangents { attribute("TANGENT", 4)? } else { None };
+        for (view, what) in [(&normal, "normals"), (&tangent, "tangents")] {
+            view.as_ref().map_or(Ok(()), |view| view.require_real(false, what))?;
+        }
+        let uv = if needs.texture_coordinates { attribute("TEXCOORD_0", 2)? } else { None };
+        match &uv {
+            Some(uv) => uv.require_real(true, "texture coordinates")?,
+            None if needs.texture_coordinates => {
+                let message = "has no TEXCOORD_0; its textures show one colour";
+                findings.warn(format!("{place}.attributes"), message);
+            }
+            None => {}
+        }
+        for (view, name) in [(&normal, "NORMAL"), (&tangent, "TANGENT"), (&uv, "TEXCOORD_0")] {
+            if view.as_ref().is_some_and(|view| view.len() != position.len()) {
+                let message = "has not as many elements as POSITION";
+                return Err(Note::new(format!("{place}.attributes.{name}"), message));
+            }
+        }
+        let indices = primitive
+            .indices
+            .map(|index| source.view(index, 1, &format!("{place}.indices")))
+            .transpose()?;
+        indices.as_ref().map_or(Ok(()), View::require_index)?;
+        // Tangents belong to given normals; without these both are computed.
+        let tangent = tangent.filter(|_| normal.is_some());
+        Ok(Some(Self { indices, position, normal, tangent, uv }))
+    }
+
+    fn corner_count(&self) -> usize {
+        self.indices.as_ref().map_or(self.position.len(), View::len)
+    }
+
+    /// The vertex of each corner.
+    fn corners(&self, place: &str) -> Result<Vec<u32>, Note> {
+        let count = self.corner_count();
+        if !count.is_multiple_of(3) {
+            let message = format!("has {count} corners, which are no whole triangles");
+            return Err(Note::new(place, message));
+        }
+        let Some(indices) = &self.indices else { return Ok((0..count as u32).collect()) };
+        let vertices = self.position.len();
+        (0..count)
+            .map(|i| Some(indices.index(i)).filter(|&index| (index as usize) < vertices))
+            .collect::<Option<Vec<u32>>>()
+            .ok_or_else(|| {
+                let message = format!("names a vertex beyond the {vertices} there are");
+                Note::new(format!("{place}.indices"), message)
+            })
+    }
+}
+
+/// A mesh by itself: indices count from its own first vertex.
+struct LocalMesh {
+    vertices: Vec<Vertex>,
+    triangles: Vec<Triangle>,
+    exponent: i32,
+}
+
+impl LocalMesh {
+    fn build(attributes: &Attributes<'_>, indices: &[u32], tangents: bool) -> Result<Self, Note> {
+        let (used, corners) = compact(indices, attributes.position.len());
+        let positions = read_all::<3>(&attributes.position, &used)?;
+        let largest = positions.iter().flatten().fold(0.0f64, |m, x| m.max(x.abs()));
+        let exponent = unit_exponent(largest);
+        let unit = power_of_two(exponent);
+        let uvs = attributes.uv.map(|view| read_all::<2>(&view, &used)).transpose()?;
+        let given = match &attributes.tangent {
+            Some(view) if tangents => Some(read_all::<4>(view, &used)?),
+            _ => None,
+        };
+
+        let mut vertices: Vec<Vertex> = (0..used.len())
+            .map(|i| Vertex {
+                position: flush3(scale(positions[i], unit)),
+                u: uvs.as_ref().map_or(0.0, |uvs| flush(uvs[i][0])),
+                normal: [0.0; 3],
+                v: uvs.as_ref().map_or(0.0, |uvs| flush(uvs[i][1])),
+                tangent: [0.0; 4],
+            })
+            .collect();
+        let triangle = |corners: &[u32; 3]| Triangle { corners: *corners, padding: 0 };
+        let mut triangles: Vec<Triangle> =
+            corners.as_chunks::<3>().0.iter().map(triangle).collect();
+
+        match &attributes.normal {
+            Some(view) => {
+                let normals = read_all::<3>(view, &used)?;
+                set_normals(&mut vertices, &triangles, &normals);
+            }
+            None => make_flat(&mut vertices, &mut triangles),
+        }
+        match given {
+            Some(given) => set_tangents(&mut vertices, &given),
+            None if tangents => add_tangents(&mut vertices, &mut triangles),
+            None => {}
+        }
+        Ok(Self { vertices, triangles, exponent })
+    }
+}
+
+/// The vertices that are used, ascending, and each corner's place among them.
+///
+/// Many primitives may share one long accessor; the work is bounded by the corners of each.
+fn compact(indices: &[u32], vertices: usize) -> (Vec<u32>, Vec<u32>) {
+    if vertices <= 4 * indices.len() {
+        let mut place = vec![u32::MAX; vertices];
+        for &index in indices {
+            place[index as usize] = 0;
+        }
+        let used: Vec<u32> = (0..vertices as u32).filter(|&i| place[i as usize] == 0).collect();
+        for (new, &old) in used.iter().enumerate() {
+            place[old as usize] = new as u32;
+        }
+        let corners = indices.iter().map(|&index| place[index as usize]).collect();
+        return (used, corners);
+    }
+    let mut used = indices.to_vec();
+    used.sort_unstable();
+    used.dedup();
+    let corners = indices.iter().map(|index| used.partition_point(|x| x < index) as u32).collect();
+    (used, corners)
+}
+
+fn read_all<const N: usize>(view: &View<'_>, used: &[u32]) -> Result<Vec<[f64; N]>, Note> {
+    used.iter().map(|&i| view.element(i as usize)).collect()
+}
+
+/// Twice the area and the direction of a triangle's front.
+fn face_normal(vertices: &[Vertex], triangle: &Triangle) -> Vec3 {
+    let [a, b, c] = triangle.corners.map(|i| widen(vertices[i as usize].position));
+    cross(sub(b, a), sub(c, a))
+}
+
+/// Normals of the file; where one has no length, the mean of the faces around.
+fn set_normals(vertices: &mut [Vertex], triangles: &[Triangle], normals: &[Vec3]) {
+    let mut lacking = false;
+    for (vertex, &normal) in vertices.iter_mut().zip(normals) {
+        match normalized(normal) {
+            Some(normal) => vertex.normal = flush3(normal),
+            None => lacking = true,
+        }
+    }
+    if !lacking {
+        return;
+    }
+    let mut sums = vec![[0.0; 3]; vertices.len()];
+    for triangle in triangles {
+        let face = face_normal(vertices, triangle);
+        for corner in triangle.corners {
+            sums[corner as usize] = add(sums[corner as usize], face);
+        }
+    }
+    for (vertex, sum) in vertices.iter_mut().zip(sums).filter(|(v, _)| v.normal == [0.0; 3]) {
+        vertex.normal = flush3(normalized(sum).unwrap_or([0.0, 0.0, 1.0]));
+    }
+}
+
+/// Each triangle gets corners of its own, with its own normal.
+fn make_flat(vertices: &mut Vec<Vertex>, triangles: &mut [Triangle]) {
+    let mut flat = Vec::with_capacity(3 * triangles.len());
+    for triangle in triangles {
+        let normal = normalized(face_normal(vertices, triangle)).unwrap_or([0.0, 0.0, 1.0]);
+        triangle.corners = triangle.corners.map(|corner| {
+            flat.push(Vertex { normal: flush3(normal), ..vertices[corner as usize] });
+            (flat.len() - 1) as u32
+        });
+    }
+    *vertices = flat;
+}
+
+fn set_tangents(vertices: &mut [Vertex], given: &[[f64; 4]]) {
+    for (vertex, &[x, y, z, w]) in vertices.iter_mut().zip(given) {
+        let tangent = normalized([x, y, z]).unwrap_or_else(|| perpendicular(widen(vertex.normal)));
+        let [x, y, z] = flush3(tangent);
+        vertex.tangent = [x, y, z, if w < 0.0 { -1.0 } else { 1.0 }];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn both_ways_to_compact_agree(
+            indices in proptest::collection::vec(0u32..50, 13..60),
+        ) {
+            let dense = compact(&indices, 50);
+            let sparse = compact(&indices, 100_000);
+            prop_assert_eq!(&dense, &sparse);
+            let (used, corners) = dense;
+            for (&index, &corner) in indices.iter().zip(&corners) {
+                prop_assert_eq!(used[corner as usize], index);
+            }
+            prop_assert!(used.is_sorted());
+        }
+    }
+}
