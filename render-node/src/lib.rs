@@ -1,1 +1,14 @@
 //! The GPU owner's agent and the renderers' host.
+//!
+//! It renders frames of glTF scenes: alone, from a file to a picture ([`render`]), or for a farm
+//! ([`agent`]). It decides nothing about jobs, money or other nodes.
+//!
+//! Contract: whatever the backend, the cut into tiles and the ranges of samples, the integers of a
+//! pixel are the same. A device that cannot promise that gets no exact work.
+//!
+//! Map: [`render`] (backends, the scene's source, conformance) → [`agent`] (lease, render, commit)
+//! → `main.rs` and [`commands`] (the command line).
+
+pub mod agent;
+pub mod commands;
+pub mod render;

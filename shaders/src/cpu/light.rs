@@ -158,12 +158,12 @@ fn sample_point(light: &Light, from: Vec3) -> LightSample {
     let mut fall_off = div(1.0, distance_squared);
     if light.range > 0.0 {
         let ratio = div(distance_squared, light.range * light.range);
-        fall_off = fall_off * lesser(greater(1.0 - ratio * ratio, 0.0), 1.0);
+        fall_off *= lesser(greater(1.0 - ratio * ratio, 0.0), 1.0);
     }
     if light.kind == Light::SPOT {
         let cosine = -dot3(Vec3::from_array(light.direction), unit3(to_light));
         let within = lesser(greater(cosine * light.spot_scale + light.spot_offset, 0.0), 1.0);
-        fall_off = fall_off * (within * within);
+        fall_off *= within * within;
     }
     LightSample {
         direction: to_light,

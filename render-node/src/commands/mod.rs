@@ -1,0 +1,42 @@
+//! The command line, one file a command.
+
+pub mod check;
+pub mod render;
+pub mod run;
+
+use crate::render::cpu::CpuBackend;
+use crate::render::gpu::GpuBackend;
+use crate::render::{Backend, RenderError};
+
+/// Which backend to use, for every command that renders.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BackendArguments {
+    /// What renders: the processor, or a Vulkan device.
+    #[arg(long, value_enum, default_value_t = BackendKind::Cpu)]
+    pub backend: BackendKind,
+    /// The Vulkan device, by a part of its name; the first one by default.
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Threads of the cpu backend; one for each core by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+}
+
+/// A kind of backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BackendKind {
+    /// The kernel's twin on all cores.
+    Cpu,
+    /// The WGSL kernel on a Vulkan device.
+    Wgpu,
+}
+
+impl BackendArguments {
+    /// Starts the backend.
+    pub fn open(&self) -> Result<Box<dyn Backend>, RenderError> {
+        Ok(match self.backend {
+            BackendKind::Cpu => Box::new(CpuBackend::new(self.threads.map(usize::from))),
+            BackendKind::Wgpu => Box::new(GpuBackend::new(self.device.as_deref())?),
+        })
+    }
+}

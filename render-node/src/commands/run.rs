@@ -1,0 +1,123 @@
+//! `render-node run`: work for a master until told to stop.
+
+use super::BackendArguments;
+use crate::agent::{self, Config};
+use crate::render::conformance;
+use crate::render::source::kernel_id;
+use anyhow::Context;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use tessera_client::{MasterAddress, PlainHttp};
+use tessera_protocol::node::{DeviceClass, DeviceView};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+/// Whom to work for, and with what.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Address of the master, such as https://farm.example.
+    #[arg(long, value_name = "URL", env = "TESSERA_MASTER")]
+    master: String,
+    /// What lets this node join; better in a file or in TESSERA_TOKEN, where others on this machine
+    /// don't see it.
+    #[arg(long, conflicts_with = "token_file")]
+    token: Option<String>,
+    /// A file that holds the token.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// This node's own folder: its key, what it has yet to send, and fetched scenes.
+    #[arg(long, value_name = "DIR", default_value = ".tessera-node")]
+    state: PathBuf,
+    /// What people call this node; the machine's name by default.
+    #[arg(long)]
+    name: Option<String>,
+    /// How much of the disk fetched scenes may take, in gigabytes.
+    #[arg(long, value_name = "GB", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    cache_gb: u64,
+    /// Speak plain http to a master on another machine: only where the connection is protected
+    /// otherwise, since it shows the token to the network.
+    #[arg(long)]
+    allow_plain_http: bool,
+    #[command(flatten)]
+    backend: BackendArguments,
+}
+
+/// Shows what the device can, joins, and works until SIGINT or SIGTERM.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    log_to_stderr();
+    let plain =
+        if arguments.allow_plain_http { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
+    let master = MasterAddress::parse(&arguments.master, plain)?;
+    let token = arguments.token()?;
+    let mut backend = arguments.backend.open()?;
+    let description = backend.describe();
+    info!("rendering the conformance scenes on {}", description.device);
+    let hashes = conformance::render_all(backend.as_mut())?;
+    if conformance::class_of(&hashes) == DeviceClass::Tolerant {
+        info!("this device's hashes are not the kernel's: `render-node check` shows which");
+    }
+    let config = Config {
+        master,
+        token,
+        state: arguments.state.clone(),
+        name: arguments.name.clone().unwrap_or_else(machine_name),
+        device: DeviceView {
+            backend: description.backend.to_owned(),
+            device: description.device,
+            kernel: kernel_id(),
+            conformance: hashes,
+        },
+        cache_bytes: arguments.cache_gb.saturating_mul(1_000_000_000),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let stop = told_to_stop()?;
+        anyhow::Ok(agent::run(config, backend, stop).await?)
+    });
+    // A preparation that cannot be interrupted must not hold up the end of the program.
+    runtime.shutdown_background();
+    outcome
+}
+
+impl Arguments {
+    fn token(&self) -> anyhow::Result<String> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        if let Some(file) = &self.token_file {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("could not read {}", file.display()))?;
+            return Ok(text.trim().to_owned());
+        }
+        std::env::var("TESSERA_TOKEN")
+            .context("no token: give one that may enrol with --token-file or TESSERA_TOKEN")
+    }
+}
+
+/// Ready on the first SIGINT or SIGTERM.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "node".to_owned() } else { name.trim().to_owned() }
+}

@@ -1,0 +1,82 @@
+//! The renderers: from a frame prepared on the host to the integers of its pixels.
+//!
+//! A [`Backend`] renders any rectangle of any range of samples of the frame it was given, to the
+//! same bits as every other backend. [`source`] reads files, [`cpu`] is the kernel's twin on all
+//! cores, [`gpu`] the WGSL kernel through Vulkan.
+
+pub mod conformance;
+pub mod cpu;
+pub mod gpu;
+pub mod source;
+
+pub use source::{PreparedFrame, Source};
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tessera_protocol::{PixelSum, SampleRange, TileRect};
+
+/// What a backend is and what it runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceDescription {
+    /// `cpu` or `wgpu`.
+    pub backend: &'static str,
+    /// The device's and driver's own words.
+    pub device: String,
+}
+
+/// Why nothing was rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The scene or its environment cannot be rendered.
+    #[error(transparent)]
+    Scene(#[from] tessera_scene::SceneError),
+    /// Nothing was prepared, or what is asked for lies outside of it.
+    #[error("{0}")]
+    Request(String),
+    /// The device cannot do it, or no longer.
+    #[error("{0}")]
+    Device(String),
+    /// The caller no longer wants it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Something that renders.
+pub trait Backend: Send {
+    /// What it is.
+    fn describe(&self) -> DeviceDescription;
+
+    /// Prepares one frame; replaces what was prepared before.
+    fn load(&mut self, frame: Arc<PreparedFrame>) -> Result<(), RenderError>;
+
+    /// Sums of the pixels of `rect` over `samples`, row by row. Stops early with
+    /// [`RenderError::Cancelled`] once `cancelled` is set.
+    fn render(
+        &mut self,
+        rect: TileRect,
+        samples: SampleRange,
+        cancelled: &AtomicBool,
+    ) -> Result<Vec<PixelSum>, RenderError>;
+}
+
+/// Refuses what the prepared frame does not have.
+fn check_request(
+    frame: &PreparedFrame,
+    rect: TileRect,
+    samples: SampleRange,
+) -> Result<(), RenderError> {
+    let of = &frame.scene.frame;
+    if !rect.fits(of.width, of.height) {
+        return Err(RenderError::Request(format!(
+            "the tile {},{} of {} × {} pixels lies outside of the frame of {} × {}",
+            rect.x, rect.y, rect.width, rect.height, of.width, of.height
+        )));
+    }
+    if samples.start >= samples.end {
+        return Err(RenderError::Request(format!(
+            "samples {}..{} are none",
+            samples.start, samples.end
+        )));
+    }
+    Ok(())
+}
