@@ -1,0 +1,263 @@
+//! One lease, from the grant to the master's answer.
+
+use super::cache::CacheError;
+use super::heartbeat::Held;
+use super::journal::EntryId;
+use super::session::Session;
+use super::worker::{Assignment, CachedFile, Rendered, WorkError};
+use super::{Agent, AgentError, DEVICE_FAILURES_ALLOWED, End, is_final};
+use crate::render::RenderError;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+use tessera_client::ClientError;
+use tessera_protocol::commit::Commit;
+use tessera_protocol::job::JobSpec;
+use tessera_protocol::lease::LeaseGrant;
+use tessera_protocol::submit::{SubmitHeader, encode};
+use tessera_protocol::{BlobHash, KernelId};
+use tracing::{info, warn};
+
+/// How the work on a lease ended before anything was signed.
+enum Setback {
+    /// The master ended the lease.
+    Lost,
+    /// The work cannot be done here, for this reason; trying the next lease makes sense.
+    CannotDo(String),
+    /// The device failed.
+    Device(String),
+    /// The renderer's thread is gone.
+    ThreadEnded,
+    /// The master no longer knows the token.
+    JoinAgain,
+}
+
+impl Agent {
+    /// Does the work of a grant. Only what ends the session is an error.
+    pub(super) async fn work(&mut self, session: &Session, grant: LeaseGrant) -> Result<(), End> {
+        info!("lease {}: {} units of job {}", grant.lease, grant.units.len(), grant.job);
+        let held = Held::new(session, grant);
+        let grant = held.grant().clone();
+        let mut lost = held.lost();
+        let cancelled = held.cancelled();
+        self.held = Some(held);
+        let outcome = tokio::select! {
+            outcome = self.render(session, &grant, cancelled) => outcome,
+            // The sender lives as long as the lease is held.
+            _ = lost.wait_for(|&lost| lost) => Err(Setback::Lost),
+        };
+        let Some(held) = self.held.take() else { return Ok(()) };
+        match outcome {
+            Ok(rendered) => {
+                self.device_failures = 0;
+                self.speed.measured(rendered.samples, rendered.time);
+                self.trouble.reset();
+                self.commit(session, &held, rendered).await
+            }
+            Err(setback) => self.recover(held, setback).await,
+        }
+    }
+
+    async fn render(
+        &mut self,
+        session: &Session,
+        grant: &Arc<LeaseGrant>,
+        cancelled: Arc<AtomicBool>,
+    ) -> Result<Rendered, Setback> {
+        check(grant, self.config.device.kernel).map_err(Setback::CannotDo)?;
+        let light = grant.settings.environment.map(|environment| environment.blob);
+        let needed: Vec<_> = std::iter::once(grant.scene).chain(light).collect();
+        let scene = self.fetch(session, grant.scene, &needed).await?;
+        let environment = match light {
+            Some(blob) => Some(self.fetch(session, blob, &needed).await?),
+            None => None,
+        };
+        let assignment = Assignment { grant: grant.clone(), scene, environment, cancelled };
+        self.worker.render(assignment).await.map_err(|error| match error {
+            WorkError::Render(RenderError::Cancelled) => Setback::Lost,
+            WorkError::Render(RenderError::Device(reason)) => Setback::Device(reason),
+            WorkError::Cache(CacheError::Damaged(blob)) => {
+                if let Err(error) = self.cache.remove(blob) {
+                    warn!("{error}");
+                }
+                Setback::CannotDo(format!("its copy of the file {blob} was damaged"))
+            }
+            WorkError::Render(error) => Setback::CannotDo(error.to_string()),
+            WorkError::Cache(error) => Setback::CannotDo(error.to_string()),
+            WorkError::ThreadEnded => Setback::ThreadEnded,
+        })
+    }
+
+    /// Has a file in the cache, fetching it if need be, for as long as the lease stands.
+    async fn fetch(
+        &mut self,
+        session: &Session,
+        blob: BlobHash,
+        needed: &[BlobHash],
+    ) -> Result<CachedFile, Setback> {
+        let path = self.cache.path(blob);
+        while !self.cache.touch(blob, SystemTime::now()) {
+            match session.client.fetch(blob, &path, self.config.cache_bytes).await {
+                Ok(()) => self
+                    .cache
+                    .arrived(blob, SystemTime::now(), needed)
+                    .map_err(|error| Setback::CannotDo(error.to_string()))?,
+                Err(ClientError::Unauthorised { .. }) => return Err(Setback::JoinAgain),
+                Err(error @ (ClientError::TooLarge { .. } | ClientError::File { .. })) => {
+                    return Err(Setback::CannotDo(error.to_string()));
+                }
+                Err(error) if is_final(&error) => {
+                    return Err(Setback::CannotDo(error.to_string()));
+                }
+                Err(error) => self.pause(&format!("fetching {blob}: {error}")).await,
+            }
+        }
+        Ok(CachedFile { blob, path })
+    }
+
+    /// Signs, makes durable, sends. From the signature on the lease is never given back, since there
+    /// is a promise out; it is kept alive until the master has answered, however slow the way.
+    async fn commit(
+        &mut self,
+        session: &Session,
+        held: &Held,
+        rendered: Rendered,
+    ) -> Result<(), End> {
+        let grant = held.grant();
+        let commit = Commit {
+            node: self.key.node(),
+            job: grant.job,
+            kernel: grant.kernel,
+            lease: grant.lease,
+            generation: grant.generation,
+            results: rendered.results,
+        };
+        let id = EntryId::of(&commit);
+        let signature = commit.sign(&self.key);
+        let packed_bytes = rendered.packed.iter().map(|packed| packed.len() as u64).collect();
+        let body = encode(&SubmitHeader { commit, signature, packed_bytes }, &rendered.packed);
+        let journal = self.journal.clone();
+        let record = move || (journal.record(id, &body), body);
+        let (recorded, body) =
+            tokio::task::spawn_blocking(record).await.expect("writing an entry does not panic");
+        recorded?;
+        self.deliver(session, id, body).await
+    }
+
+    async fn recover(&mut self, held: Held, setback: Setback) -> Result<(), End> {
+        let lease = held.grant().lease;
+        match setback {
+            Setback::Lost => {
+                info!("lease {lease} has ended; its work is dropped");
+                Ok(())
+            }
+            Setback::JoinAgain => Err(End::JoinAgain),
+            Setback::CannotDo(reason) => {
+                held.give_back(Some(reason.clone())).await;
+                self.rest(&format!("lease {lease} is given back: {reason}")).await;
+                Ok(())
+            }
+            Setback::Device(reason) => {
+                held.give_back(Some(reason.clone())).await;
+                self.device_failures += 1;
+                if self.device_failures >= DEVICE_FAILURES_ALLOWED {
+                    return Err(AgentError::Device(reason).into());
+                }
+                self.rest(&format!("lease {lease} is given back: {reason}")).await;
+                Ok(())
+            }
+            Setback::ThreadEnded => {
+                let reason = "the rendering thread ended";
+                held.give_back(Some(reason.into())).await;
+                Err(AgentError::Device(reason.into()).into())
+            }
+        }
+    }
+}
+
+/// Whether a grant asks for what a node does. A master that asks for anything else is broken or
+/// hostile, and gets its lease back.
+fn check(grant: &LeaseGrant, kernel: KernelId) -> Result<(), String> {
+    if grant.kernel != kernel {
+        return Err(format!("the lease is for kernel {} and this node has {kernel}", grant.kernel));
+    }
+    grant.settings.validate().map_err(|error| error.to_string())?;
+    if grant.fps == 0 {
+        return Err("the lease has no frames a second".into());
+    }
+    let units = grant.units.len();
+    if units == 0 || units > LeaseGrant::MAX_UNITS {
+        return Err(format!("the lease has {units} units; 1 to {} may be", LeaseGrant::MAX_UNITS));
+    }
+    let settings = &grant.settings;
+    for unit in &grant.units {
+        let (rect, samples) = (unit.rect, unit.samples);
+        let small = rect.width.max(rect.height) <= JobSpec::MAX_TILE;
+        if !small || !rect.fits(settings.width, settings.height) {
+            return Err(format!("unit {} has no tile of its frame", unit.index));
+        }
+        if samples.start >= samples.end || samples.end > settings.spp {
+            return Err(format!("unit {} has no samples of its frame", unit.index));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_protocol::lease::Unit;
+    use tessera_protocol::settings::RenderSettings;
+    use tessera_protocol::{
+        FrameNumber, Generation, JobId, LeaseId, SampleRange, TileRect, UnitIndex,
+    };
+
+    const KERNEL: KernelId = KernelId([1; 32]);
+
+    fn unit() -> Unit {
+        Unit {
+            index: UnitIndex(0),
+            frame: FrameNumber(0),
+            rect: TileRect { x: 0, y: 0, width: 64, height: 64 },
+            samples: SampleRange { start: 0, end: 64 },
+        }
+    }
+
+    fn grant() -> LeaseGrant {
+        LeaseGrant {
+            lease: LeaseId([1; 16]),
+            generation: Generation(1),
+            job: JobId([1; 16]),
+            kernel: KERNEL,
+            scene: BlobHash([1; 32]),
+            settings: RenderSettings::default(),
+            fps: 24,
+            units: vec![unit()],
+            expires_after_ms: 1000,
+        }
+    }
+
+    #[test]
+    fn a_grant_that_asks_for_something_else_is_refused() {
+        assert_eq!(check(&grant(), KERNEL), Ok(()));
+        let with = |unit| LeaseGrant { units: vec![unit], ..grant() };
+        let rect =
+            |x, y, width, height| with(Unit { rect: TileRect { x, y, width, height }, ..unit() });
+        let samples = |start, end| with(Unit { samples: SampleRange { start, end }, ..unit() });
+        let refused = [
+            LeaseGrant { kernel: KernelId([2; 32]), ..grant() },
+            LeaseGrant { units: vec![], ..grant() },
+            LeaseGrant { units: vec![unit(); LeaseGrant::MAX_UNITS + 1], ..grant() },
+            LeaseGrant { fps: 0, ..grant() },
+            LeaseGrant { settings: RenderSettings { spp: 0, ..Default::default() }, ..grant() },
+            rect(1279, 0, 2, 1),
+            rect(0, 0, 1280, 1),
+            rect(0, 0, 0, 1),
+            samples(64, 64),
+            samples(0, 65),
+        ];
+        for grant in refused {
+            assert!(check(&grant, KERNEL).is_err(), "{grant:?}");
+        }
+    }
+}
