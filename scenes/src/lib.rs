@@ -1,4 +1,5 @@
-//! Scenes made by code: what every renderer of the network must agree on and what has a known answer.
+//! Scenes made by code: what every renderer of the network must agree on, what has a known
+//! answer, and a short film worth looking at.
 //!
 //! It does not render and knows no renderer: a scene is the bytes of a `.glb`, perhaps of an
 //! `.hdr`, and the settings that go with them.
@@ -6,22 +7,25 @@
 //! Contract: the same bytes on every machine and every day. Maths is `libm`'s in doubles, the JSON
 //! is written from structs in a fixed order, and `golden/scenes.txt` holds the hash of every file.
 //!
-//! Reading order: [`Scene`] → [`conformance`](conformance()) → [`known_answers`];
-//! below them [`model`] (what a scene consists of), [`shapes`], [`picture`], [`environment`], and
-//! `glb`, which writes the file.
+//! Reading order: [`Scene`] → [`conformance`](conformance()) → [`known_answers`] →
+//! [`sample_animation`]; below them [`model`] (what a scene consists of), [`shapes`], [`picture`],
+//! [`environment`], and `glb`, which writes the file.
 #![forbid(unsafe_code)]
 
 pub mod conformance;
 pub mod environment;
 mod glb;
+pub mod golden;
 pub mod known;
 pub mod maths;
 pub mod model;
+pub mod mosaic;
 pub mod picture;
 pub mod shapes;
 
 pub use conformance::conformance;
 pub use known::{Agreement, KnownAnswer, known_answers};
+pub use mosaic::{Sample, sample_animation};
 
 use model::Model;
 use tessera_protocol::settings::Background;

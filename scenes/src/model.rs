@@ -132,11 +132,12 @@ impl Material {
         Self { metallic: 1.0, roughness, ..Self::matt(colour) }
     }
 
-    /// A black body of this radiance: the largest component becomes the strength.
+    /// A lamp of this radiance, as black as glTF allows: a metal of base colour 0 has no coat and
+    /// reflects at grazing angles only. The largest component becomes the strength.
     pub fn lamp(radiance: [f32; 3]) -> Self {
         let strength = radiance.into_iter().fold(0.0, f32::max);
         let emissive = if strength > 0.0 { radiance.map(|x| x / strength) } else { [0.0; 3] };
-        Self { emissive, emissive_strength: strength, ..Self::matt([0.0; 3]) }
+        Self { emissive, emissive_strength: strength, ..Self::metal([0.0; 3], 1.0) }
     }
 }
 

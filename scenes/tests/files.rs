@@ -1,7 +1,7 @@
 //! The files are sound glTF and Radiance pictures, and they are the same bytes as ever.
 
 use std::fmt::Write;
-use tessera_scenes::{conformance, known_answers};
+use tessera_scenes::{conformance, known_answers, sample_animation};
 
 type File = (String, Vec<u8>);
 
@@ -16,6 +16,8 @@ fn files() -> Vec<File> {
     for scene in stills {
         add(scene.name, scene.glb, scene.environment);
     }
+    let sample = sample_animation();
+    add(sample.name, sample.glb, sample.environment);
     files
 }
 

@@ -24,7 +24,7 @@ pub(super) fn scenes() -> Vec<Scene> {
             max_bounces: 0,
             ..Scene::new(
                 "no-bounces",
-                "With 0 bounces only what emits is seen: no light is gathered anywhere.",
+                "With 0 bounces there is direct light and no other: shadows are black.",
                 &room(),
             )
         },

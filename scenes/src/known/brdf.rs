@@ -1,4 +1,7 @@
 //! The metallic-roughness BRDF of glTF 2.0, appendix B, in doubles, and its integral.
+//!
+//! Smith's masking and shadowing are height-correlated, as in Khronos's sample renderer and in
+//! Cycles; the appendix prints the separable form, which is darker for rough metals seen aslant.
 
 use crate::model::Material;
 use std::f64::consts::PI;
@@ -30,8 +33,9 @@ impl Surface {
 
         let spread = half[1] * half[1] * (alpha2 - 1.0) + 1.0;
         let distribution = alpha2 / (PI * spread * spread);
-        let shadowing = |cos: f64| 1.0 / (cos + (alpha2 + (1.0 - alpha2) * cos * cos).sqrt());
-        let specular = distribution * shadowing(to_viewer[1]) * shadowing(to_light[1]);
+        let [cos_v, cos_l] = [to_viewer[1], to_light[1]];
+        let slope = |cos: f64| (alpha2 + (1.0 - alpha2) * cos * cos).sqrt();
+        let specular = distribution * 0.5 / (cos_l * slope(cos_v) + cos_v * slope(cos_l));
         let schlick = (1.0 - cos_vh).powi(5);
         self.base.map(f64::from).map(|base| {
             let dielectric_fresnel = 0.04 + 0.96 * schlick;
