@@ -22,6 +22,8 @@ pub mod identity;
 pub mod journal;
 mod session;
 mod sizing;
+#[cfg(test)]
+mod tests;
 mod work;
 mod worker;
 
