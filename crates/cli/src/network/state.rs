@@ -92,7 +92,7 @@ impl StateFolder {
 
     /// Where the master leaves its operator's token.
     pub(crate) fn operator_token_file(&self) -> PathBuf {
-        self.master().join("operator.token")
+        self.master().join("operator-token")
     }
 
     fn address_file(&self) -> PathBuf {
