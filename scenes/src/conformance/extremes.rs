@@ -9,7 +9,8 @@ use crate::Scene;
 use crate::environment::{Packing, encode};
 use crate::maths::{NO_TURN, turn};
 use crate::model::{Lamp, LampKind, Material, Model, Node, NodeId, Placement};
-use crate::shapes::{card, cuboid, join, moved, quad, sphere};
+use crate::picture::Picture;
+use crate::shapes::{card, cuboid, moved, quad, sphere};
 
 pub(super) fn scenes() -> Vec<Scene> {
     let scaled = "The room a thousand million times as large or small, by its vertices or by a node \
@@ -24,7 +25,8 @@ pub(super) fn scenes() -> Vec<Scene> {
         at("room-under-a-node-of-1e-9", &under_a_node(room(), 1e-9)),
         inner_scales(),
         denormal_trap(),
-        tiny_colours(),
+        specks(),
+        tiny_slopes(),
         tiny_lamp(),
         dark_sky(),
         overflow(),
@@ -61,53 +63,70 @@ fn inner_scales() -> Scene {
     Scene { max_bounces: 2, ..Scene::new("inner-scales", note, &model).under(even_sky([0.6; 3])) }
 }
 
-/// Two smooth metals face each other, ten units apart. The camera between them looks straight at
-/// the first, which sends the ray to the second behind the camera, which is tilted a little and
-/// sends it past the first onto a lamp. Angles stay below 0.006, where Schlick's fifth power adds
-/// less than 1e-23, so that each metal passes on just its base colour: green and blue by 1e-20
-/// twice, or by 1e-8 and 1e-20. Red passes whole and keeps roulette from ending the path, and the
-/// lamp has none.
+/// A corridor of two metals that recede from the camera, under a lamp of 2^127 W/sr in the
+/// camera's own place. Half vector and view then agree to the last bits, and what Schlick's fifth
+/// power makes of those bits, 10^-36, is all that the black metal on the left could reflect.
 pub(crate) fn denormal_trap() -> Scene {
     let mut model = Model::new();
-    let metal = |dim: f32| Material::metal([1.0, dim, dim], 0.0);
-    let half = |x: f32| quad([x, -0.01, 0.0], [0.01, 0.0, 0.0], [0.0, 0.02, 0.0]);
-    model.thing(half(-0.01), metal(1e-20));
-    model.thing(half(0.0), metal(1e-8));
-    let back = model.material(metal(1e-20));
-    let back = model.shape(card([0.0; 3], 0.1, 0.1), back);
-    let tilt_deg = 180.0 + 0.004f32.to_degrees();
-    model.node(Node::mesh(back).at([0.0, 0.0, 10.0]).turned(turn([0.0, 1.0, 0.0], tilt_deg)));
-    // On both sides of the first metal, and a little behind it, so that it lights only the second.
-    let strips = [card([-0.09, 0.0, -0.001], 0.1, 0.12), card([0.09, 0.0, -0.001], 0.1, 0.12)];
-    model.thing(join(strips), Material::lamp([0.0, 3e38, 3e38]));
-    model.camera([0.0, 0.0, 5.0], [0.0; 3], 0.1);
-    let note = "A throughput of 1e-40 meets a radiance of 3e38: the left half is black because the \
-                throughput was flushed, the right half, where it is 1e-28, is as bright as a sample may be.";
-    Scene { width: 32, height: 32, spp: 8, ..Scene::new("denormal-trap", note, &model) }
+    let up = [0.0, 2.0, 0.0];
+    let left = quad([-1.0, -1.0, -2.0], [1.0, 0.0, -5.0], up);
+    model.thing(left, Material::metal([0.0; 3], 0.15));
+    let right = quad([0.0, -1.0, -7.0], [1.0, 0.0, 5.0], up);
+    model.thing(right, Material::metal([0.5; 3], 0.15));
+    model.point_lamp([0.0; 3], libm::ldexp(1.0, 127) as f32);
+    model.camera([0.0; 3], [0.0, 0.0, -1.0], 16.0);
+    let note = "Rounding errors to the fifth power, times a lobe's tail, times 2^127: the left half is \
+                black because they were flushed, the right half as bright as a sample may be.";
+    Scene { width: 32, height: 32, max_bounces: 0, ..Scene::new("denormal-trap", note, &model) }
 }
 
-fn tiny_colours() -> Scene {
+/// Cards that look alike because each is as much nearer as it is smaller.
+fn specks() -> Scene {
     let mut model = Model::new();
-    // Base colours 2^-92, 2^-94 … 2^-132, left to right.
-    for i in 0..21u8 {
-        let colour = libm::ldexp(1.0, -92 - 2 * i32::from(i)) as f32;
-        let x = 0.1 * f32::from(i) - 1.0;
-        model.thing(card([x, 0.0, 0.0], 0.1, 2.0), Material::metal([colour; 3], 1.0));
+    let red = model.material(Material::matt([0.7, 0.3, 0.2]));
+    for i in 0..12u8 {
+        let size = libm::ldexp(1.0, -6 * i32::from(i)) as f32;
+        let (column, row) = (f32::from(i % 4) - 1.5, f32::from(i / 4) - 1.0);
+        let place = [1.2 * size * column, 1.2 * size * row, -5.0 * size];
+        // Small by its node, or small by its vertices.
+        let (mesh, node) = if i % 2 == 0 { (1.0, size) } else { (size, 1.0) };
+        let card = model.shape(card([0.0; 3], mesh, mesh), red);
+        let leaning = turn([1.0, 0.3, 0.0], 20.0);
+        model.node(Node::mesh(card).at(place).turned(leaning).stretched([node; 3]));
     }
-    // At the camera itself: half vector and view are one, and the metal shows its base colour alone.
-    let intensity = libm::ldexp(1.0, 127) as f32;
-    model.point_lamp([0.0, 0.0, 3.0], intensity);
-    model.camera([0.0, 0.0, 3.0], [0.0; 3], 36.0);
-    let note = "Base colours from 2^-92 down to denormals under 2^127 W/sr: where black begins is the \
-                same column on every device.";
-    Scene { max_bounces: 1, ..Scene::new("tiny-colours", note, &model) }
+    super::directional(&mut model, [0.4, -0.6, -0.7], 2.0);
+    model.camera([0.0; 3], [0.0, 0.0, -1.0], 40.0);
+    let note = "The same card in sizes from 1 to 2^-66, seen under one angle: squares of small edges \
+                fall below 2^-100, and where a card turns black is the same everywhere.";
+    Scene { max_bounces: 1, ..Scene::new("specks", note, &model).under(even_sky([0.4; 3])) }
+}
+
+fn tiny_slopes() -> Scene {
+    let mut model = Model::new();
+    // Not quite level, and no height at all: the normal is this small slope, made a unit vector.
+    let slope = model.picture(Picture::opaque(2, 2, |_, _| [128, 128, 0]));
+    let scales = [1e-3, 1e-9, 1e-12, 1e-14, 3e-17, 1e-17, 3e-18, 1e-20, 1e-30];
+    for (i, normal_scale) in scales.into_iter().enumerate() {
+        let (x, y) = ((i % 3) as f32 - 1.0, (i / 3) as f32 - 1.0);
+        let material = Material {
+            normal_texture: Some(slope),
+            normal_scale,
+            ..Material::matt([0.3, 0.6, 0.5])
+        };
+        model.thing(card([x, y, 0.0], 0.9, 0.9), material);
+    }
+    super::directional(&mut model, [-0.5, -0.5, -0.7], 2.0);
+    model.camera([0.0, 0.0, 6.0], [0.0; 3], 30.0);
+    let note = "Normals whose squared length is about 1e-38: made units, or taken for none, but the \
+                same by every device.";
+    Scene { max_bounces: 1, ..Scene::new("tiny-slopes", note, &model) }
 }
 
 fn tiny_lamp() -> Scene {
     let mut model = Model::new();
     model.thing(card([0.0, 0.0, -0.5], 3.0, 3.0), Material::matt([0.6; 3]));
     let speck = card([0.0; 3], 1e-16, 1e-16);
-    let glare = Material { double_sided: true, ..Material::lamp([3e38; 3]) };
+    let glare = Material { double_sided: true, ..Material::lamp([1e18; 3]) };
     let speck = {
         let glare = model.material(glare);
         model.shape(speck, glare)
@@ -116,7 +135,7 @@ fn tiny_lamp() -> Scene {
     model.node(Node::mesh(speck).at([0.5, 0.5, 0.5]));
     model.point_lamp([1.0, 1.0, 1.0], 1.0);
     model.camera([0.2, 0.4, 5.0], [0.0; 3], 30.0);
-    let note = "Lamps whose area is 1e-32 and whose radiance is 3e38: with an area of 0 they do not \
+    let note = "Lamps whose area is 1e-32 and whose radiance is 1e18: with an area of 0 they do not \
                 shine, and the point lamp alone lights the wall.";
     Scene { max_bounces: 2, ..Scene::new("tiny-lamp", note, &model) }
 }
@@ -139,7 +158,7 @@ fn dark_sky() -> Scene {
 fn overflow() -> Scene {
     let mut model = Model::new();
     ground(&mut model, 5.0);
-    model.thing(card([-0.9, 0.8, 0.0], 0.8, 0.8), Material::lamp([3e38, 1.0, 1e-30]));
+    model.thing(card([-0.9, 0.8, 0.0], 0.8, 0.8), Material::lamp([1e18, 1.0, 1e-30]));
     let ball = moved(sphere(0.5, 12, 20), [0.6, 0.5, 0.0]);
     model.thing(ball, Material::metal([1.0; 3], 0.1));
     let glare = Lamp { kind: LampKind::Point, colour: [1.0, 0.1, 0.0], intensity: 3e38 };
