@@ -47,8 +47,8 @@
 //! 400 `submit-malformed` (not a submit's body), 403 `signature-refused`, 403 `node-differs`,
 //! 409 `lease-ended` (expired, given back, unknown or somebody else's), 409 `generation-differs`,
 //! 409 `commit-differs` (this lease brought another commit before), 409 `kernel-differs`,
-//! 409 `job-ended` (cancelled or failed), 422 `units-differ`, 422 `hash-differs`,
-//! 422 `rays-refused`. Sending again helps after 408, 503 and a broken connection.
+//! 422 `units-differ`, 422 `hash-differs`, 422 `rays-refused` (rays or sums that cannot be). The
+//! leases of a job that was cancelled or failed have ended. Sending again helps after 408, 503 and a broken connection.
 //!
 //! ## The program itself
 //! | method and path | scope | answer |
@@ -56,3 +56,124 @@
 //! | `GET /healthz` | none | 200 `ok`, when the database answers |
 //! | `GET /openapi.json` | none | 200, the same as the checked-in file |
 //! | `GET /metrics` | operator | 200, Prometheus text |
+
+mod downloads;
+mod events;
+mod extract;
+mod jobs;
+mod nodes;
+mod own;
+mod uploads;
+
+use crate::app::App;
+use crate::problem::{Code, Refusal};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Longest time for a request to be answered: more than a lease's wait. A body on its way in or
+/// out has limits of its own.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tessera farm-master",
+        description = "Uploads, jobs, frames and nodes of one render farm.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(
+        tessera_protocol::job::JobEvent,
+        tessera_protocol::problem::Problem,
+    )),
+    security(("token" = []))
+)]
+struct Api;
+
+/// Every route and its description.
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(uploads::create_upload))
+        .routes(routes!(jobs::create_job, jobs::list_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::pause_job))
+        .routes(routes!(jobs::resume_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::why_job))
+        .routes(routes!(jobs::list_frames))
+        .routes(routes!(downloads::get_exr))
+        .routes(routes!(downloads::get_png))
+        .routes(routes!(downloads::get_movie))
+        .routes(routes!(events::job_events))
+        .routes(routes!(nodes::list_nodes))
+        .routes(routes!(nodes::create_token))
+        .routes(routes!(nodes::challenge))
+        .routes(routes!(nodes::join))
+        .routes(routes!(nodes::lease))
+        .routes(routes!(nodes::heartbeat))
+        .routes(routes!(nodes::submit))
+        .routes(routes!(nodes::give_back))
+        .routes(routes!(downloads::get_blob))
+        .routes(routes!(own::healthz))
+        .routes(routes!(own::openapi_json))
+        .routes(routes!(own::metrics))
+}
+
+/// The OpenAPI document, as it is checked in and served.
+pub fn openapi_document() -> String {
+    let mut document = api().to_openapi();
+    let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    document
+        .components
+        .get_or_insert_default()
+        .security_schemes
+        .insert("token".into(), token.into());
+    let mut text = document.to_pretty_json().expect("an OpenAPI document has string keys only");
+    text.push('\n');
+    text
+}
+
+/// The routes, ready to be served.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let (router, _) = api().split_for_parts();
+    router
+        .fallback(async || {
+            Refusal::new(Code::RouteNotFound, "See /openapi.json for what there is.")
+        })
+        .method_not_allowed_fallback(async || {
+            Refusal::new(Code::MethodNotAllowed, "See /openapi.json for what there is.")
+        })
+        .layer(from_fn_with_state(app.clone(), answer_in_time))
+        // Each route reads its body under a limit of its own.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app)
+}
+
+async fn answer_in_time(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    app.counters.requests.fetch_add(1, Ordering::Relaxed);
+    // An upload is answered after its body; each piece of that has its own time limit.
+    let within = match request.uri().path() {
+        "/v1/uploads" => uploads::WHOLE_BODY_WITHIN,
+        _ => ANSWER_WITHIN,
+    };
+    let response = match tokio::time::timeout(within, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::new(
+            Code::RequestTimedOut,
+            format!("There was no answer within {} s; try again.", within.as_secs()),
+        )
+        .into_response(),
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        app.counters.refusals.fetch_add(1, Ordering::Relaxed);
+    }
+    response
+}

@@ -1,0 +1,230 @@
+//! What artists ask for.
+
+use super::App;
+use crate::auth::{Artist, TokenId};
+use crate::blobs::Key;
+use crate::problem::{Code, Refusal};
+use crate::store::{Changed, Creation, NewJob};
+use std::sync::Arc;
+use tessera_farm_core::job::{JobChange, has_ended};
+use tessera_farm_core::why::{Situation, explain};
+use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, Why};
+use tessera_protocol::node::DeviceClass;
+use tessera_protocol::{BlobHash, FrameNumber, JobId};
+
+/// A node is online while it was heard within this many lease times.
+const ONLINE_LEASES: i64 = 2;
+
+impl App {
+    /// Accepts a job; `true` beside it when it is new.
+    pub(crate) async fn create_job(
+        self: &Arc<Self>,
+        owner: TokenId,
+        spec: JobSpec,
+        idempotency: Option<(String, [u8; 32])>,
+    ) -> Result<(JobView, bool), Refusal> {
+        spec.validate().map_err(|error| {
+            Refusal::new(Code::SettingsRefused, format!("{error}; nothing was submitted."))
+        })?;
+        let warnings = self.inspect(&spec).await?;
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(Refusal::internal)?;
+        let new = NewJob {
+            id: JobId(id),
+            owner,
+            spec,
+            kernel: self.config.kernel,
+            warnings,
+            idempotency,
+            now_ms: self.clock.now_ms(),
+        };
+        match self.store.create_job(new).await? {
+            Creation::Created(job) => {
+                self.hints.work.send_replace(());
+                Ok((job, true))
+            }
+            Creation::Known(job) => Ok((job, false)),
+            Creation::KeyReused => Err(Refusal::new(
+                Code::KeyReused,
+                "This Idempotency-Key came with another job before; draw a new one.",
+            )),
+        }
+    }
+
+    /// Looks into the scene, if all of it was uploaded.
+    async fn inspect(self: &Arc<Self>, spec: &JobSpec) -> Result<Vec<String>, Refusal> {
+        let environment = spec.settings.environment.map(|environment| environment.blob);
+        for blob in std::iter::once(spec.scene).chain(environment) {
+            self.need_upload(blob).await?;
+        }
+        let _permit = self.limits.inspections.acquire().await.map_err(Refusal::internal)?;
+        let scene = self.blobs.path(Key::Upload(spec.scene));
+        let environment = environment.map(|blob| self.blobs.path(Key::Upload(blob)));
+        let spec = spec.clone();
+        self.blocking(move |app| (app.config.inspect_scene)(&scene, environment.as_deref(), &spec))
+            .await
+            .map_err(Refusal::internal)?
+            .map_err(|reason| Refusal::new(Code::SceneRefused, reason))
+    }
+
+    async fn need_upload(&self, blob: BlobHash) -> Result<(), Refusal> {
+        match self.store.blob(blob).await? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::new(
+                Code::UploadMissing,
+                format!("There is no upload {blob}; send the file to /v1/uploads first."),
+            )),
+        }
+    }
+
+    /// A job that this artist may see.
+    pub(crate) async fn job(&self, artist: &Artist, id: JobId) -> Result<JobView, Refusal> {
+        match self.store.job(id).await? {
+            Some((job, owner)) if artist.may_see(owner) => Ok(job),
+            _ => Err(no_job(id)),
+        }
+    }
+
+    /// One page of jobs, the newest first. The cursor is a place in the order of acceptance.
+    pub(crate) async fn jobs(
+        &self,
+        artist: &Artist,
+        cursor: Option<i64>,
+        limit: u32,
+    ) -> Result<JobPage, Refusal> {
+        let mut jobs = self.store.jobs(artist.sees(), cursor, limit + 1).await?;
+        let more = jobs.len() > limit as usize;
+        jobs.truncate(limit as usize);
+        let next_cursor = jobs.last().filter(|_| more).map(|(seq, _)| seq.to_string());
+        Ok(JobPage { data: jobs.into_iter().map(|(_, job)| job).collect(), next_cursor })
+    }
+
+    /// Pauses, resumes or cancels.
+    pub(crate) async fn change_job(
+        &self,
+        artist: &Artist,
+        id: JobId,
+        change: JobChange,
+    ) -> Result<JobView, Refusal> {
+        self.job(artist, id).await?;
+        let job = match self.store.change_job(id, change, None).await? {
+            Changed::Done(job) => job,
+            Changed::Ended(state) => return Err(Refusal::job_ended(state)),
+            Changed::Unknown => return Err(no_job(id)),
+        };
+        if has_ended(job.state) {
+            self.heard.forget_job(id);
+            self.hints.frames.notify_one();
+        }
+        self.hints.work.send_replace(());
+        self.hints.events.send_replace(());
+        Ok(job)
+    }
+
+    /// Why the job stands where it stands.
+    pub(crate) async fn why(&self, artist: &Artist, id: JobId) -> Result<Vec<Why>, Refusal> {
+        let job = self.job(artist, id).await?;
+        let waiting = self.store.waiting(id).await?;
+        let online_since = self.clock.now_ms() - ONLINE_LEASES * self.config.lease_ms();
+        let (mut nodes_online, mut nodes_fit) = (0, 0);
+        let mut after = None;
+        loop {
+            let page = self.store.nodes(after, 200).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for node in page.iter().filter(|node| self.last_seen(node) >= online_since) {
+                nodes_online += 1;
+                let fits =
+                    node.class == DeviceClass::Exact && node.device.kernel == self.config.kernel;
+                nodes_fit += u64::from(fits);
+            }
+        }
+        Ok(explain(&Situation {
+            state: job.state,
+            reason: job.reason,
+            units: job.units,
+            frames_done: job.frames_done,
+            frames_total: job.frames_total,
+            failing: waiting.failing,
+            last_failure: waiting.last_failure,
+            nodes_online,
+            nodes_fit,
+            jobs_ahead: waiting.jobs_ahead,
+        }))
+    }
+
+    /// One page of a job's frames, by number. The cursor is the next frame's number.
+    pub(crate) async fn frames(
+        &self,
+        artist: &Artist,
+        id: JobId,
+        cursor: Option<u32>,
+        limit: u32,
+    ) -> Result<FramePage, Refusal> {
+        let job = self.job(artist, id).await?;
+        let span = job.spec.frames;
+        let from = cursor.unwrap_or(0).max(span.first.0);
+        let end = (u64::from(from) + u64::from(limit)).min(u64::from(span.last.0) + 1);
+        let begun = self.store.frames(id, FrameNumber(from), limit).await?;
+        let mut begun = begun.into_iter().peekable();
+        let units = job.spec.units() / span.count();
+        let data = (from..=span.last.0).take_while(|&frame| u64::from(frame) < end);
+        let data = data.map(|frame| {
+            begun.next_if(|begun| begun.frame.0 == frame).unwrap_or(FrameView {
+                frame: FrameNumber(frame),
+                verified: 0,
+                units,
+                hash: None,
+            })
+        });
+        let more = end <= u64::from(span.last.0);
+        Ok(FramePage { data: data.collect(), next_cursor: more.then(|| end.to_string()) })
+    }
+
+    /// A frame that is assembled.
+    pub(crate) async fn assembled(
+        &self,
+        artist: &Artist,
+        id: JobId,
+        frame: FrameNumber,
+    ) -> Result<(), Refusal> {
+        let job = self.job(artist, id).await?;
+        let span = job.spec.frames;
+        if frame < span.first || frame > span.last {
+            return Err(Refusal::new(
+                Code::FrameNotFound,
+                format!("Job {id} has frames {} to {}, not {frame}.", span.first, span.last),
+            ));
+        }
+        let found = self.store.frames(id, frame, 1).await?;
+        if found.iter().any(|view| view.frame == frame && view.hash.is_some()) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::FrameNotReady,
+            format!("Frame {frame} of job {id} is not assembled; `farm watch` tells when it is."),
+        ))
+    }
+
+    /// A film that is made.
+    pub(crate) async fn filmed(&self, artist: &Artist, id: JobId) -> Result<(), Refusal> {
+        let job = self.job(artist, id).await?;
+        if job.movie {
+            return Ok(());
+        }
+        if job.frames_total == 1 || has_ended(job.state) {
+            let why = job
+                .reason
+                .unwrap_or_else(|| "only a completed job of several frames has one".into());
+            return Err(Refusal::new(Code::MovieNotFound, format!("Job {id} has no film: {why}.")));
+        }
+        Err(Refusal::new(
+            Code::MovieNotReady,
+            format!("The film of job {id} is made when all its frames are assembled."),
+        ))
+    }
+}
+
+fn no_job(id: JobId) -> Refusal {
+    Refusal::new(Code::JobNotFound, format!("There is no job {id} among yours."))
+}

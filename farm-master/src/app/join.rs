@@ -1,0 +1,209 @@
+//! How nodes come in.
+
+use super::App;
+use crate::auth::Token;
+use crate::problem::{Code, Refusal};
+use crate::store::Joining;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use tessera_protocol::NodeId;
+use tessera_protocol::commit::{join_message, verify};
+use tessera_protocol::node::{
+    ChallengeView, ConformanceHash, DeviceClass, JoinRequest, JoinView, NodePage, NodeView,
+};
+use tessera_protocol::token::{TokenRequest, TokenScope, TokenView};
+
+/// How long a challenge is good.
+const CHALLENGE_MS: i64 = 60_000;
+/// Most challenges that are good at once.
+const CHALLENGES: usize = 10_000;
+/// Most conformance hashes of a device, and longest texts about it, in characters.
+const MAX_HASHES: usize = 256;
+const MAX_NAME: usize = 100;
+const MAX_DEVICE: usize = 300;
+
+/// Challenges that were given and not used: gone after a restart, and nodes ask again.
+#[derive(Default)]
+pub(super) struct Challenges(Mutex<HashMap<[u8; 32], i64>>);
+
+impl Challenges {
+    fn give(&self, challenge: [u8; 32], now_ms: i64) -> Result<(), Refusal> {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        given.retain(|_, good_until| *good_until > now_ms);
+        if given.len() >= CHALLENGES {
+            return Err(Refusal::overloaded("Too many nodes are joining"));
+        }
+        given.insert(challenge, now_ms + CHALLENGE_MS);
+        Ok(())
+    }
+
+    fn take(&self, challenge: &[u8; 32], now_ms: i64) -> bool {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        given.remove(challenge).is_some_and(|good_until| good_until > now_ms)
+    }
+}
+
+impl App {
+    /// A challenge to sign.
+    pub(crate) fn challenge(&self) -> Result<ChallengeView, Refusal> {
+        let mut challenge = [0; 32];
+        getrandom::fill(&mut challenge).map_err(Refusal::internal)?;
+        self.challenges.give(challenge, self.clock.now_ms())?;
+        Ok(ChallengeView { challenge: hex::encode(challenge) })
+    }
+
+    /// Lets a node in that shows it has its key.
+    pub(crate) async fn join(&self, request: JoinRequest) -> Result<JoinView, Refusal> {
+        check_texts(&request)?;
+        let mut challenge = [0; 32];
+        let readable = hex::decode_to_slice(&request.challenge, &mut challenge).is_ok();
+        if !readable || !self.challenges.take(&challenge, self.clock.now_ms()) {
+            return Err(Refusal::new(
+                Code::ChallengeRefused,
+                "A challenge is good once and for a minute; ask for a new one.",
+            ));
+        }
+        if !verify(request.node, &join_message(request.node, &challenge), &request.signature) {
+            return Err(Refusal::new(
+                Code::SignatureRefused,
+                format!("The challenge is not signed by node {}.", request.node),
+            ));
+        }
+        self.need_kernel(request.device.kernel)?;
+        let class = class_of(&self.config.conformance, &request.device.conformance);
+        let (text, token) =
+            Token::generate(TokenScope::Node, Some(request.node)).map_err(Refusal::internal)?;
+        let joining = Joining {
+            node: request.node,
+            name: request.name,
+            device: request.device,
+            class,
+            token,
+            now_ms: self.clock.now_ms(),
+        };
+        self.store.join(joining).await?;
+        self.tokens.forget_node(request.node);
+        let heartbeat_ms = u64::try_from(self.config.heartbeat.as_millis()).unwrap_or(u64::MAX);
+        Ok(JoinView { token: text, class, heartbeat_ms })
+    }
+
+    /// Makes a token.
+    pub(crate) async fn create_token(&self, request: TokenRequest) -> Result<TokenView, Refusal> {
+        if request.scope == TokenScope::Node {
+            return Err(Refusal::new(
+                Code::RequestMalformed,
+                "A node gets its token by joining; ask for a token to enrol instead.",
+            ));
+        }
+        let (text, token) = Token::generate(request.scope, None).map_err(Refusal::internal)?;
+        self.store.add_token(token, self.clock.now_ms()).await?;
+        Ok(TokenView { scope: request.scope, token: text })
+    }
+
+    /// One page of nodes. The cursor is the last node's key.
+    pub(crate) async fn nodes(
+        &self,
+        cursor: Option<NodeId>,
+        limit: u32,
+    ) -> Result<NodePage, Refusal> {
+        let mut nodes = self.store.nodes(cursor, limit + 1).await?;
+        let more = nodes.len() > limit as usize;
+        nodes.truncate(limit as usize);
+        for node in &mut nodes {
+            node.last_seen_ms = self.last_seen(node);
+        }
+        let next_cursor = nodes.last().filter(|_| more).map(|node| node.id.to_string());
+        Ok(NodePage { data: nodes, next_cursor })
+    }
+
+    /// When a node was last heard, by memory or by store.
+    pub(super) fn last_seen(&self, node: &NodeView) -> i64 {
+        node.last_seen_ms.max(self.heard.of_node(node.id).unwrap_or(i64::MIN))
+    }
+
+    pub(super) fn need_kernel(&self, kernel: tessera_protocol::KernelId) -> Result<(), Refusal> {
+        if kernel == self.config.kernel {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::KernelDiffers,
+            format!(
+                "The node has kernel {kernel} and this farm renders with {}: use the node's version \
+                 that belongs to this master.",
+                self.config.kernel
+            ),
+        ))
+    }
+}
+
+fn check_texts(request: &JoinRequest) -> Result<(), Refusal> {
+    let device = &request.device;
+    let fits = request.name.chars().count() <= MAX_NAME
+        && device.backend.chars().count() <= MAX_DEVICE
+        && device.device.chars().count() <= MAX_DEVICE
+        && device.conformance.len() <= MAX_HASHES
+        && device.conformance.iter().all(|shown| shown.scene.chars().count() <= MAX_NAME);
+    if fits {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::RequestMalformed,
+        format!(
+            "A name has at most {MAX_NAME} characters, a device's words {MAX_DEVICE}, and there \
+             are at most {MAX_HASHES} hashes."
+        ),
+    ))
+}
+
+/// Exact is who shows the hashes that are expected, all of them and no others. Where none are
+/// expected nothing is shown by showing them.
+fn class_of(expected: &[ConformanceHash], shown: &[ConformanceHash]) -> DeviceClass {
+    let sorted = |hashes: &[ConformanceHash]| {
+        let mut pairs: Vec<_> =
+            hashes.iter().map(|shown| (shown.scene.clone(), shown.hash)).collect();
+        pairs.sort();
+        pairs
+    };
+    if !expected.is_empty() && sorted(expected) == sorted(shown) {
+        DeviceClass::Exact
+    } else {
+        DeviceClass::Tolerant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_protocol::ResultHash;
+
+    fn shows(scene: &str, byte: u8) -> ConformanceHash {
+        ConformanceHash { scene: scene.into(), hash: ResultHash([byte; 32]) }
+    }
+
+    #[test]
+    fn only_the_expected_hashes_make_a_node_exact() {
+        let expected = [shows("a", 1), shows("b", 2)];
+        assert_eq!(class_of(&expected, &[shows("b", 2), shows("a", 1)]), DeviceClass::Exact);
+        for shown in [
+            vec![],
+            vec![shows("a", 1)],
+            vec![shows("a", 1), shows("b", 3)],
+            vec![shows("a", 1), shows("b", 2), shows("c", 3)],
+            vec![shows("a", 1), shows("a", 1)],
+        ] {
+            assert_eq!(class_of(&expected, &shown), DeviceClass::Tolerant, "{shown:?}");
+        }
+        assert_eq!(class_of(&[], &[]), DeviceClass::Tolerant, "nothing to show proves nothing");
+    }
+
+    #[test]
+    fn a_challenge_is_good_once_and_for_a_minute() {
+        let challenges = Challenges::default();
+        challenges.give([1; 32], 0).unwrap();
+        assert!(challenges.take(&[1; 32], 59_999));
+        assert!(!challenges.take(&[1; 32], 59_999), "once");
+        challenges.give([2; 32], 0).unwrap();
+        assert!(!challenges.take(&[2; 32], 60_000), "for a minute");
+        assert!(!challenges.take(&[3; 32], 0), "only a given one");
+    }
+}

@@ -1,0 +1,102 @@
+//! Looking into scenes with this build's own eyes: the same reader that nodes render with.
+
+use crate::config::InspectScene;
+use std::path::Path;
+use std::sync::Arc;
+use tessera_protocol::job::JobSpec;
+use tessera_protocol::node::ConformanceHash;
+use tessera_protocol::settings::Background;
+use tessera_protocol::{FrameNumber, KernelId};
+use tessera_scene::{Asset, Limits, View};
+
+/// The kernel that this build was made with.
+pub fn kernel() -> KernelId {
+    KernelId(tessera_scene::KERNEL_ID)
+}
+
+/// What that kernel makes of each conformance scene.
+pub fn conformance() -> anyhow::Result<Vec<ConformanceHash>> {
+    let golden = tessera_scenes::golden::frames();
+    golden
+        .map(|(scene, hash)| Ok(ConformanceHash { scene: scene.to_owned(), hash: hash.parse()? }))
+        .collect()
+}
+
+/// Reads a job's scene and prepares its first and its last frame, as a node would.
+pub fn inspector() -> InspectScene {
+    Arc::new(inspect)
+}
+
+fn inspect(glb: &Path, environment: Option<&Path>, spec: &JobSpec) -> Result<Vec<String>, String> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| format!("the upload could not be read: {error}"))
+    };
+    let hdr = environment.map(read).transpose()?;
+    let asset = Asset::load(&read(glb)?, hdr.as_deref(), &Limits::default())
+        .map_err(|error| error.to_string())?;
+    let view = view(spec);
+    for frame in [spec.frames.first, spec.frames.last] {
+        prepare(&asset, &view, spec, frame)?;
+    }
+    Ok(asset.report().warnings.iter().map(ToString::to_string).collect())
+}
+
+fn prepare(asset: &Asset, view: &View, spec: &JobSpec, frame: FrameNumber) -> Result<(), String> {
+    match asset.frame(view, frame.0, spec.time_s(frame)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("frame {frame}: {error}")),
+    }
+}
+
+fn view(spec: &JobSpec) -> View {
+    let settings = &spec.settings;
+    let environment = settings.environment.as_ref();
+    View {
+        width: settings.width,
+        height: settings.height,
+        seed: settings.seed,
+        max_bounces: settings.max_bounces,
+        camera: settings.camera,
+        environment_strength: environment.map_or(1.0, |environment| environment.strength),
+        environment_rotation_deg: environment.map_or(0.0, |environment| environment.rotation_deg),
+        background_black: settings.background == Background::Black,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_protocol::BlobHash;
+    use tessera_protocol::job::FrameSpan;
+    use tessera_protocol::settings::RenderSettings;
+
+    fn spec(camera: Option<u32>) -> JobSpec {
+        JobSpec {
+            name: "shot".into(),
+            scene: BlobHash([0; 32]),
+            settings: RenderSettings { width: 32, height: 32, camera, ..Default::default() },
+            frames: FrameSpan { first: FrameNumber(0), last: FrameNumber(1) },
+            fps: 24,
+            tile: 16,
+            samples_per_unit: 1,
+        }
+    }
+
+    #[test]
+    fn a_scene_of_ours_passes_and_what_cannot_be_rendered_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("scene.glb");
+        let scene = tessera_scenes::conformance().swap_remove(0);
+        std::fs::write(&file, &scene.glb).unwrap();
+        assert_eq!(inspect(&file, None, &spec(None)), Ok(vec![]));
+        let no_camera = inspect(&file, None, &spec(Some(99))).unwrap_err();
+        assert!(no_camera.contains("camera 99"), "{no_camera}");
+        std::fs::write(&file, &scene.glb[..40]).unwrap();
+        assert!(inspect(&file, None, &spec(None)).is_err());
+    }
+
+    #[test]
+    fn the_conformance_hashes_are_hashes() {
+        assert!(conformance().is_ok());
+    }
+}

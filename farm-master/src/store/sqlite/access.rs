@@ -1,0 +1,207 @@
+//! Tokens, uploads, nodes, and sums over everything.
+
+use super::rows::{bytes, corrupt, count, json, sql, to_json};
+use crate::auth::{Token, TokenId};
+use crate::store::{Joining, StoreError, Totals};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use tessera_protocol::node::{DeviceClass, NodeView};
+use tessera_protocol::token::TokenScope;
+use tessera_protocol::{BlobHash, NodeId};
+
+pub(super) async fn latest_ms(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query(
+        "SELECT COALESCE(MAX(ms), 0) AS ms FROM (\
+         SELECT MAX(created_ms) AS ms FROM token UNION ALL SELECT MAX(created_ms) FROM job \
+         UNION ALL SELECT MAX(last_seen_ms) FROM node) AS times",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.try_get("ms")?)
+}
+
+fn scope_to_sql(scope: TokenScope) -> i64 {
+    match scope {
+        TokenScope::Operator => 0,
+        TokenScope::Artist => 1,
+        TokenScope::Enrol => 2,
+        TokenScope::Node => 3,
+    }
+}
+
+fn scope_from_sql(value: i64) -> Result<TokenScope, StoreError> {
+    match value {
+        0 => Ok(TokenScope::Operator),
+        1 => Ok(TokenScope::Artist),
+        2 => Ok(TokenScope::Enrol),
+        3 => Ok(TokenScope::Node),
+        _ => Err(corrupt(format!("token scope {value}"))),
+    }
+}
+
+pub(super) async fn add_token(
+    db: &mut SqliteConnection,
+    token: &Token,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO token (id, hash, scope, node, created_ms) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&token.id().0[..])
+    .bind(&token.hash[..])
+    .bind(scope_to_sql(token.scope))
+    .bind(token.node.map(|node| node.0.to_vec()))
+    .bind(now_ms)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn token(
+    db: &mut SqliteConnection,
+    id: TokenId,
+) -> Result<Option<Token>, StoreError> {
+    let row = sqlx::query("SELECT hash, scope, node FROM token WHERE id = $1")
+        .bind(&id.0[..])
+        .fetch_optional(db)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let of_node = row.try_get::<Option<&[u8]>, _>("node")?.is_some();
+    Ok(Some(Token {
+        hash: bytes(&row, "hash")?,
+        scope: scope_from_sql(row.try_get("scope")?)?,
+        node: of_node.then(|| bytes(&row, "node").map(NodeId)).transpose()?,
+    }))
+}
+
+pub(super) async fn has_operator(db: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM token WHERE scope = 0 LIMIT 1").fetch_optional(db).await?;
+    Ok(row.is_some())
+}
+
+pub(super) async fn add_blob(
+    db: &mut SqliteConnection,
+    hash: BlobHash,
+    bytes: u64,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let added = sqlx::query(
+        "INSERT INTO blob (hash, bytes, created_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(&hash.0[..])
+    .bind(sql(bytes))
+    .bind(now_ms)
+    .execute(db)
+    .await?;
+    Ok(added.rows_affected() == 0)
+}
+
+pub(super) async fn blob(
+    db: &mut SqliteConnection,
+    hash: BlobHash,
+) -> Result<Option<u64>, StoreError> {
+    let row = sqlx::query("SELECT bytes FROM blob WHERE hash = $1")
+        .bind(&hash.0[..])
+        .fetch_optional(db)
+        .await?;
+    row.map(|row| count(&row, "bytes")).transpose()
+}
+
+pub(super) async fn join(db: &mut SqliteConnection, joining: &Joining) -> Result<(), StoreError> {
+    let class = match joining.class {
+        DeviceClass::Exact => 0i64,
+        DeviceClass::Tolerant => 1,
+    };
+    sqlx::query(
+        "INSERT INTO node (id, name, device, class, last_seen_ms) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, device = excluded.device, \
+         class = excluded.class, last_seen_ms = excluded.last_seen_ms",
+    )
+    .bind(&joining.node.0[..])
+    .bind(&joining.name)
+    .bind(to_json(&joining.device))
+    .bind(class)
+    .bind(joining.now_ms)
+    .execute(&mut *db)
+    .await?;
+    sqlx::query("DELETE FROM token WHERE node = $1")
+        .bind(&joining.node.0[..])
+        .execute(&mut *db)
+        .await?;
+    add_token(db, &joining.token, joining.now_ms).await
+}
+
+fn read_node(row: &SqliteRow) -> Result<NodeView, StoreError> {
+    let class = match row.try_get::<i64, _>("class")? {
+        0 => DeviceClass::Exact,
+        1 => DeviceClass::Tolerant,
+        other => return Err(corrupt(format!("device class {other}"))),
+    };
+    Ok(NodeView {
+        id: NodeId(bytes(row, "id")?),
+        name: row.try_get("name")?,
+        device: json(row.try_get("device")?)?,
+        class,
+        last_seen_ms: row.try_get("last_seen_ms")?,
+        units_verified: count(row, "units_verified")?,
+        rays_verified: count(row, "rays_verified")?,
+        units_leased: count(row, "units_leased")?,
+    })
+}
+
+pub(super) async fn node(
+    db: &mut SqliteConnection,
+    id: NodeId,
+) -> Result<Option<NodeView>, StoreError> {
+    let row = sqlx::query(
+        "SELECT node.*, (SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM lease \
+         WHERE lease.node = node.id) AS units_leased FROM node WHERE id = $1",
+    )
+    .bind(&id.0[..])
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(read_node).transpose()
+}
+
+pub(super) async fn nodes(
+    db: &mut SqliteConnection,
+    after: Option<NodeId>,
+    limit: u32,
+) -> Result<Vec<NodeView>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT node.*, (SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM lease \
+         WHERE lease.node = node.id) AS units_leased FROM node WHERE id > $1 ORDER BY id LIMIT $2",
+    )
+    .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(read_node).collect()
+}
+
+pub(super) async fn totals(db: &mut SqliteConnection) -> Result<Totals, StoreError> {
+    let mut totals = Totals::default();
+    let rows = sqlx::query(
+        "SELECT state, COUNT(*) AS jobs, CAST(SUM(leased) AS BIGINT) AS leased, \
+         CAST(SUM(verified) AS BIGINT) AS verified, CAST(SUM(frames_done) AS BIGINT) AS frames \
+         FROM job GROUP BY state",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for row in &rows {
+        let state: i64 = row.try_get("state")?;
+        let jobs = usize::try_from(state).ok().and_then(|at| totals.jobs.get_mut(at));
+        *jobs.ok_or_else(|| corrupt(format!("job state {state}")))? = count(row, "jobs")?;
+        totals.units_leased += count(row, "leased")?;
+        totals.units_verified += count(row, "verified")?;
+        totals.frames_done += count(row, "frames")?;
+    }
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS nodes, CAST(COALESCE(SUM(rays_verified), 0) AS BIGINT) AS rays FROM node",
+    )
+    .fetch_one(db)
+    .await?;
+    totals.nodes = count(&row, "nodes")?;
+    totals.rays_verified = count(&row, "rays")?;
+    Ok(totals)
+}

@@ -1,0 +1,299 @@
+//! Jobs, their states and the outbox.
+
+use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, to_json};
+use crate::auth::TokenId;
+use crate::store::{Changed, Creation, NewJob, StoreError, Waiting};
+use sqlx::{Row, SqliteConnection};
+use tessera_farm_core::chunk::{Chunk, UnitState};
+use tessera_farm_core::job::{JobChange, has_ended, step};
+use tessera_protocol::JobId;
+use tessera_protocol::job::{JobEvent, JobView};
+
+/// How long an idempotency key is remembered.
+const KEY_MS: i64 = 24 * 60 * 60 * 1000;
+
+pub(super) async fn create(
+    db: &mut SqliteConnection,
+    new: &NewJob,
+) -> Result<Creation, StoreError> {
+    if let Some((key, body)) = &new.idempotency {
+        if let Some((known, job)) = known_key(db, new, key).await? {
+            return Ok(if known == *body {
+                Creation::Known(Job::of(db, job).await?.view()?)
+            } else {
+                Creation::KeyReused
+            });
+        }
+        sqlx::query("INSERT INTO idempotency (owner, key, body, job, created_ms) VALUES ($1, $2, $3, $4, $5)")
+            .bind(&new.owner.0[..])
+            .bind(key)
+            .bind(&body[..])
+            .bind(&new.id.0[..])
+            .bind(new.now_ms)
+            .execute(&mut *db)
+            .await?;
+    }
+    let spec = &new.spec;
+    let units = spec.units();
+    let environment = spec.settings.environment.map(|environment| environment.blob.0.to_vec());
+    let seq = next(db, "job").await?;
+    sqlx::query(
+        "INSERT INTO job (id, seq, owner, spec, scene, environment, kernel, warnings, state, \
+         created_ms, units, units_per_frame, frames) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12)",
+    )
+    .bind(&new.id.0[..])
+    .bind(seq)
+    .bind(&new.owner.0[..])
+    .bind(to_json(spec))
+    .bind(&spec.scene.0[..])
+    .bind(environment)
+    .bind(&new.kernel.0[..])
+    .bind(to_json(&new.warnings))
+    .bind(new.now_ms)
+    .bind(sql(units))
+    .bind(sql(units / spec.frames.count()))
+    .bind(sql(spec.frames.count()))
+    .execute(&mut *db)
+    .await?;
+    let job = Job::of(db, new.id).await?;
+    emit(db, new.id, &JobEvent::State { state: job.state, reason: None }).await?;
+    Ok(Creation::Created(job.view()?))
+}
+
+async fn known_key(
+    db: &mut SqliteConnection,
+    new: &NewJob,
+    key: &str,
+) -> Result<Option<([u8; 32], JobId)>, StoreError> {
+    sqlx::query("DELETE FROM idempotency WHERE owner = $1 AND created_ms < $2")
+        .bind(&new.owner.0[..])
+        .bind(new.now_ms - KEY_MS)
+        .execute(&mut *db)
+        .await?;
+    let row = sqlx::query("SELECT body, job FROM idempotency WHERE owner = $1 AND key = $2")
+        .bind(&new.owner.0[..])
+        .bind(key)
+        .fetch_optional(db)
+        .await?;
+    row.map(|row| Ok((bytes(&row, "body")?, JobId(bytes(&row, "job")?)))).transpose()
+}
+
+pub(super) async fn find(
+    db: &mut SqliteConnection,
+    id: JobId,
+) -> Result<Option<(JobView, TokenId)>, StoreError> {
+    let Some(job) = Job::find(db, id).await? else { return Ok(None) };
+    let owner = job.owner;
+    Ok(Some((job.view()?, owner)))
+}
+
+pub(super) async fn list(
+    db: &mut SqliteConnection,
+    owner: Option<TokenId>,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<(i64, JobView)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM job WHERE ($1 IS NULL OR owner = $1) AND seq < $2 ORDER BY seq DESC LIMIT $3",
+    )
+    .bind(owner.map(|owner| owner.0.to_vec()))
+    .bind(before.unwrap_or(i64::MAX))
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let view = |row| {
+        let job = Job::read(row)?;
+        Ok((job.seq, job.view()?))
+    };
+    rows.iter().map(view).collect()
+}
+
+pub(super) async fn change(
+    db: &mut SqliteConnection,
+    id: JobId,
+    change: JobChange,
+    reason: Option<String>,
+) -> Result<Changed, StoreError> {
+    let Some(job) = Job::find(db, id).await? else { return Ok(Changed::Unknown) };
+    let Ok(state) = step(job.state, change) else { return Ok(Changed::Ended(job.state)) };
+    if state == job.state {
+        return Ok(Changed::Done(job.view()?));
+    }
+    sqlx::query("UPDATE job SET state = $2, reason = $3 WHERE id = $1")
+        .bind(&id.0[..])
+        .bind(state_to_sql(state))
+        .bind(&reason)
+        .execute(&mut *db)
+        .await?;
+    if has_ended(state) {
+        clear(db, id).await?;
+    }
+    emit(db, id, &JobEvent::State { state, reason }).await?;
+    Ok(Changed::Done(Job::of(db, id).await?.view()?))
+}
+
+/// Drops what only a job that goes on needs. Its leases end with it.
+async fn clear(db: &mut SqliteConnection, id: JobId) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM lease WHERE job = $1",
+        "DELETE FROM chunk WHERE job = $1",
+        "DELETE FROM failure WHERE job = $1",
+        "UPDATE job SET leased = 0 WHERE id = $1",
+    ] {
+        sqlx::query(sql).bind(&id.0[..]).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn finish(
+    db: &mut SqliteConnection,
+    id: JobId,
+    movie: bool,
+    reason: Option<String>,
+) -> Result<Changed, StoreError> {
+    sqlx::query("UPDATE job SET movie = $2 WHERE id = $1 AND state < 2")
+        .bind(&id.0[..])
+        .bind(i64::from(movie))
+        .execute(&mut *db)
+        .await?;
+    change(db, id, JobChange::Finished, reason).await
+}
+
+pub(super) async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<JobView>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM job WHERE state < 2 AND frames_done = frames ORDER BY seq LIMIT 64",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| Job::read(row)?.view()).collect()
+}
+
+pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Waiting, StoreError> {
+    let job = Job::of(db, id).await?;
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS ahead FROM job \
+         WHERE state = 0 AND kernel = $1 AND seq < $2 AND leased + submitted + verified < units",
+    )
+    .bind(&job.kernel.0[..])
+    .bind(job.seq)
+    .fetch_one(&mut *db)
+    .await?;
+    let jobs_ahead = count(&row, "ahead")?;
+    let rows = sqlx::query(
+        "SELECT first, n, reason FROM failure WHERE job = $1 ORDER BY at_ms DESC LIMIT 1000",
+    )
+    .bind(&id.0[..])
+    .fetch_all(&mut *db)
+    .await?;
+    let mut units = std::collections::BTreeSet::new();
+    for row in &rows {
+        let first = count(row, "first")?;
+        units.extend(first..first + count(row, "n")?);
+    }
+    let mut failing = 0;
+    let mut chunk: Option<(u64, Chunk)> = None;
+    for unit in units {
+        let number = unit / u64::from(Chunk::UNITS);
+        if chunk.as_ref().is_none_or(|(loaded, _)| *loaded != number) {
+            chunk = Some((number, load_chunk(db, &job, number).await?));
+        }
+        let (_, chunk) = chunk.as_ref().expect("it was just loaded");
+        let at = (unit % u64::from(Chunk::UNITS)) as u16;
+        failing += u64::from(chunk.state(at) != UnitState::Verified);
+    }
+    let last_failure = rows.first().map(|row| row.try_get("reason")).transpose()?;
+    Ok(Waiting { failing, last_failure, jobs_ahead })
+}
+
+/// A chunk as it is stored, or all free where it has no row.
+pub(super) async fn load_chunk(
+    db: &mut SqliteConnection,
+    job: &Job,
+    number: u64,
+) -> Result<Chunk, StoreError> {
+    let fresh = Chunk::new(job.units, number)
+        .ok_or_else(|| corrupt(format!("job {} has no chunk {number}", job.id)))?;
+    let row = sqlx::query("SELECT held, here FROM chunk WHERE job = $1 AND no = $2")
+        .bind(&job.id.0[..])
+        .bind(sql(number))
+        .fetch_optional(db)
+        .await?;
+    let Some(row) = row else { return Ok(fresh) };
+    fresh.restore(row.try_get("held")?, row.try_get("here")?).map_err(corrupt)
+}
+
+pub(super) async fn save_chunk(
+    db: &mut SqliteConnection,
+    job: JobId,
+    number: u64,
+    chunk: &Chunk,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO chunk (job, no, free, held, here) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (job, no) DO UPDATE \
+         SET free = excluded.free, held = excluded.held, here = excluded.here",
+    )
+    .bind(&job.0[..])
+    .bind(sql(number))
+    .bind(sql(chunk.counts().free))
+    .bind(chunk.held_bytes())
+    .bind(chunk.here_bytes())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Puts an event into the outbox. Of counts only the newest stays.
+pub(super) async fn emit(
+    db: &mut SqliteConnection,
+    job: JobId,
+    event: &JobEvent,
+) -> Result<(), StoreError> {
+    let counts = matches!(event, JobEvent::Units { .. });
+    if counts {
+        sqlx::query("DELETE FROM event WHERE job = $1 AND counts = 1")
+            .bind(&job.0[..])
+            .execute(&mut *db)
+            .await?;
+    }
+    let id = next(db, "event").await?;
+    sqlx::query("INSERT INTO event (id, job, counts, body) VALUES ($1, $2, $3, $4)")
+        .bind(id)
+        .bind(&job.0[..])
+        .bind(i64::from(counts))
+        .bind(to_json(event))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The next number of a counter, never given out before.
+async fn next(db: &mut SqliteConnection, counter: &str) -> Result<i64, StoreError> {
+    let row = sqlx::query("UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value")
+        .bind(counter)
+        .fetch_one(db)
+        .await?;
+    Ok(row.try_get("value")?)
+}
+
+pub(super) async fn last_event(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT value FROM counter WHERE name = 'event'").fetch_one(db).await?;
+    Ok(row.try_get("value")?)
+}
+
+pub(super) async fn events(
+    db: &mut SqliteConnection,
+    job: JobId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(i64, JobEvent)>, StoreError> {
+    let rows =
+        sqlx::query("SELECT id, body FROM event WHERE job = $1 AND id > $2 ORDER BY id LIMIT $3")
+            .bind(&job.0[..])
+            .bind(after)
+            .bind(limit)
+            .fetch_all(db)
+            .await?;
+    rows.iter().map(|row| Ok((row.try_get("id")?, json(row.try_get("body")?)?))).collect()
+}

@@ -1,0 +1,127 @@
+//! Who may do what.
+
+use crate::world::{Farm, read, refused, spec};
+use reqwest::{Method, StatusCode};
+use tessera_protocol::job::{JobPage, JobView};
+use tessera_protocol::token::{TokenScope, TokenView};
+
+/// Routes that anybody may ask.
+const OPEN: [&str; 2] = ["/healthz", "/openapi.json"];
+
+#[tokio::test]
+async fn no_route_answers_without_a_token_that_it_knows() {
+    let farm = Farm::start().await;
+    let document: serde_json::Value =
+        read(farm.http.get(farm.at("/openapi.json")).send().await.unwrap(), StatusCode::OK).await;
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let concrete = path
+                .replace("{job}", &"0".repeat(32))
+                .replace("{lease}", &"0".repeat(32))
+                .replace("{blob}", &"0".repeat(64))
+                .replace("{frame}", "0");
+            assert!(!concrete.contains('{'), "{concrete}");
+            let request = || farm.http.request(method.clone(), farm.at(&concrete));
+            let bare = request().send().await.unwrap();
+            if OPEN.contains(&path.as_str()) {
+                assert_eq!(bare.status(), StatusCode::OK, "{path}");
+                continue;
+            }
+            assert_eq!(bare.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
+            assert_eq!(bare.headers()["www-authenticate"], "Bearer");
+            assert_eq!(refused(bare).await, "token-missing");
+            let mut wrong = farm.token.clone();
+            wrong.replace_range(wrong.len() - 1.., if wrong.ends_with('0') { "1" } else { "0" });
+            for token in ["", "x", &wrong] {
+                let answer = request().bearer_auth(token).send().await.unwrap();
+                assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 15, "only {asked} routes are described");
+}
+
+async fn token(farm: &Farm, scope: TokenScope) -> String {
+    let request = serde_json::json!({ "scope": scope });
+    read::<TokenView>(farm.post("/v1/tokens", &request).await, StatusCode::CREATED).await.token
+}
+
+#[tokio::test]
+async fn each_scope_opens_its_own_routes_only() {
+    let farm = Farm::start().await;
+    let artist = token(&farm, TokenScope::Artist).await;
+    let enrol = token(&farm, TokenScope::Enrol).await;
+    let node = farm.node(1).await.token;
+    let status = async |token: &str, method: &str, path: &str| {
+        let method: Method = method.parse().unwrap();
+        let request = farm.http.request(method, farm.at(path)).bearer_auth(token);
+        request.send().await.unwrap().status()
+    };
+    let forbidden = StatusCode::FORBIDDEN;
+    for (path, method, opens) in [
+        ("/v1/jobs", "GET", [true, true, false, false]),
+        ("/v1/nodes", "GET", [true, false, false, false]),
+        ("/metrics", "GET", [true, false, false, false]),
+        ("/node/v1/challenge", "POST", [true, false, true, false]),
+        ("/node/v1/lease", "POST", [false, false, false, true]),
+    ] {
+        for (token, opens) in [&farm.token, &artist, &enrol, &node].into_iter().zip(opens) {
+            let found = status(token, method, path).await;
+            assert_eq!(found != forbidden, opens, "{path}: {found} with {token}");
+        }
+    }
+    let node_token = serde_json::json!({ "scope": "node" });
+    assert_eq!(refused(farm.post("/v1/tokens", &node_token).await).await, "request-malformed");
+}
+
+#[tokio::test]
+async fn artists_see_their_own_jobs_and_the_operator_all() {
+    let farm = Farm::start().await;
+    let scene = farm.upload(b"a scene").await.blob;
+    let (mine, theirs) =
+        (token(&farm, TokenScope::Artist).await, token(&farm, TokenScope::Artist).await);
+    let submit = farm.http.post(farm.at("/v1/jobs")).bearer_auth(&mine).json(&spec(scene));
+    let job: JobView = read(submit.send().await.unwrap(), StatusCode::CREATED).await;
+    let get = async |token: &str, path: &str| {
+        farm.http.get(farm.at(path)).bearer_auth(token).send().await.unwrap()
+    };
+    let path = format!("/v1/jobs/{}", job.id);
+    assert_eq!(get(&mine, &path).await.status(), StatusCode::OK);
+    assert_eq!(get(&farm.token, &path).await.status(), StatusCode::OK);
+    for path in [path.clone(), format!("{path}/why"), format!("{path}/frames/1/png")] {
+        assert_eq!(refused(get(&theirs, &path).await).await, "job-not-found", "{path}");
+    }
+    let cancel = farm.http.post(farm.at(&format!("{path}/cancel"))).bearer_auth(&theirs);
+    assert_eq!(refused(cancel.send().await.unwrap()).await, "job-not-found");
+    for (token, jobs) in [(&mine, 1), (&theirs, 0), (&farm.token, 1)] {
+        let page: JobPage = read(get(token, "/v1/jobs").await, StatusCode::OK).await;
+        assert_eq!(page.data.len(), jobs);
+    }
+}
+
+#[tokio::test]
+async fn joining_again_ends_the_old_token_and_keeps_the_leases() {
+    let farm = Farm::start().await;
+    farm.submit(|_| {}).await;
+    let before = farm.node(1).await;
+    let grant = before.lease(1).await;
+    let after = farm.node(1).await;
+    assert_eq!(refused(before.ask(&crate::world::request(1, 0)).await).await, "token-unknown");
+    assert!(after.is_alive(grant.lease).await);
+    assert_eq!(after.submit(&grant).await.accepted, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_operators_token_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let farm = Farm::start().await;
+    let file = farm.config.state.join(tessera_farm_master::TOKEN_FILE);
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    let database = std::fs::read(farm.config.state.join("farm.sqlite-wal")).unwrap();
+    let stored = database.windows(farm.token.len()).any(|bytes| bytes == farm.token.as_bytes());
+    assert!(!stored, "only its hash is stored");
+}

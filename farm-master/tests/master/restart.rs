@@ -1,0 +1,109 @@
+//! The master stops and starts: nothing that was acknowledged is lost.
+
+use crate::world::{Farm, read, refused};
+use reqwest::StatusCode;
+use tessera_farm_master::Server;
+use tessera_protocol::job::JobState;
+
+#[tokio::test]
+async fn a_restart_in_the_middle_loses_nothing() {
+    let mut farm = Farm::start().await;
+    let job = farm.submit(|_| {}).await;
+    let mut node = farm.node(1).await;
+    let done = node.lease(700).await;
+    let answer = node.submit(&done).await;
+    let held = node.lease(700).await;
+    let before = farm.job(&job).await;
+    let token = farm.token.clone();
+
+    farm.restart().await;
+    node.at(&farm);
+    assert_eq!(farm.token, token, "the operator's token stays");
+    assert_eq!(farm.job(&job).await, before);
+    assert!(node.is_alive(held.lease).await, "no lease ends with the master");
+    assert_eq!(node.submit(&done).await, answer, "the same submit gets the same answer");
+    assert_eq!(node.submit(&held).await.accepted, held.units.len() as u64);
+
+    node.work_all(700).await;
+    farm.restart().await;
+    let done = farm.until(&job, JobState::Completed).await;
+    assert_eq!((done.units.verified, done.frames_done), (24, 3));
+}
+
+#[tokio::test]
+async fn results_that_never_entered_are_removed_at_the_start() {
+    let mut farm = Farm::start().await;
+    farm.submit(|_| {}).await;
+    let node = farm.node(1).await;
+    node.submit(&node.lease(1).await).await;
+    farm.stop().await;
+    let folder = farm.config.state.join("blobs/results");
+    let kept = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().file_name();
+    let stray = format!("{}-{}-{}", "1".repeat(32), "2".repeat(32), "3".repeat(64));
+    std::fs::write(folder.join(&stray), b"never entered").unwrap();
+    std::fs::write(folder.join(".tmp-1-1"), b"half").unwrap();
+
+    let server = Server::start(farm.config.clone()).await.unwrap();
+    let left: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [kept]);
+    drop(server);
+}
+
+#[tokio::test]
+async fn one_master_at_a_time_uses_a_folder() {
+    let farm = Farm::start().await;
+    let error = Server::start(farm.config.clone()).await.err().unwrap().to_string();
+    assert!(error.contains("another farm-master"), "{error}");
+}
+
+#[tokio::test]
+async fn it_does_not_listen_beyond_this_machine_without_tls() {
+    let farm = Farm::start().await;
+    let mut config = farm.config.clone();
+    config.state = farm.scratch().join("second");
+    config.listen = "0.0.0.0:0".parse().unwrap();
+    let error = Server::start(config.clone()).await.err().unwrap().to_string();
+    assert!(error.contains("--behind-tls-proxy"), "{error}");
+    config.behind_tls_proxy = true;
+    assert!(Server::start(config).await.is_ok());
+}
+
+#[tokio::test]
+async fn those_who_wait_are_answered_when_the_master_stops() {
+    let mut farm = Farm::start().await;
+    let node = farm.node(1).await;
+    let request = crate::world::request(1, 25_000);
+    let waiting = node.ask(&request);
+    tokio::pin!(waiting);
+    // Let the request arrive before the master is told to stop.
+    let seen = async {
+        crate::world::eventually(async || {
+            let metrics = farm.get("/metrics").await.text().await.unwrap();
+            let requests =
+                metrics.lines().find_map(|line| line.strip_prefix("tessera_requests_total "));
+            let requests: u64 = requests.unwrap().parse().unwrap();
+            (requests > 3).then_some(())
+        })
+        .await;
+    };
+    tokio::select! {
+        () = seen => {}
+        answer = &mut waiting => panic!("nothing to lease, and yet {}", answer.status()),
+    }
+    let (answer, ()) = tokio::join!(waiting, farm.stop());
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn health_and_metrics_answer() {
+    let farm = Farm::start().await;
+    let job = farm.submit(|_| {}).await;
+    assert_eq!(farm.get("/healthz").await.text().await.unwrap(), "ok");
+    let metrics = farm.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("tessera_jobs{state=\"active\"} 1\n"), "{metrics}");
+    let _: serde_json::Value = read(farm.order(&job, "cancel").await, StatusCode::OK).await;
+    assert_eq!(refused(farm.order(&job, "pause").await).await, "job-ended");
+    let metrics = farm.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("tessera_jobs{state=\"cancelled\"} 1\n"), "{metrics}");
+}

@@ -1,0 +1,364 @@
+//! A farm of one master, and nodes that speak the real protocol with sums that are made up.
+
+use reqwest::{Client, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tessera_farm_master::{Config, Server, TOKEN_FILE};
+use tessera_film::pack;
+use tessera_protocol::commit::{Commit, NodeKey, UnitResult, join_message};
+use tessera_protocol::job::{FrameSpan, JobSpec, JobState, JobView, UploadView};
+use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest, Unit};
+use tessera_protocol::node::{ChallengeView, ConformanceHash, DeviceView, JoinRequest, JoinView};
+use tessera_protocol::problem::Problem;
+use tessera_protocol::settings::RenderSettings;
+use tessera_protocol::submit::{self, SubmitHeader, SubmitView};
+use tessera_protocol::{
+    BlobHash, FrameNumber, KernelId, LeaseId, PixelSum, ResultHash, SampleRange, sums,
+};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) const KERNEL: KernelId = KernelId([7; 32]);
+
+/// What the farm's kernel makes of its conformance scenes.
+pub(crate) fn conformance() -> Vec<ConformanceHash> {
+    vec![ConformanceHash { scene: "sphere".into(), hash: ResultHash([1; 32]) }]
+}
+
+/// Scenes that begin with this cannot be rendered.
+pub(crate) const BAD_SCENE: &[u8] = b"bad";
+
+pub(crate) struct Farm {
+    pub(crate) config: Config,
+    pub(crate) url: String,
+    /// The operator's.
+    pub(crate) token: String,
+    pub(crate) http: Client,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<anyhow::Result<()>>>,
+    state: TempDir,
+}
+
+impl Farm {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        // The client wants a choice of TLS even where it speaks none; only the first one counts.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let state = tempfile::tempdir().unwrap();
+        let inspect = |scene: &Path, _: Option<&Path>, _: &JobSpec| {
+            let bytes = std::fs::read(scene).map_err(|error| error.to_string())?;
+            if bytes.starts_with(BAD_SCENE) {
+                return Err("The scene needs KHR_draco_mesh_compression, which is not here.".into());
+            }
+            Ok(vec!["Material 0 is transmissive; it is rendered opaque.".to_owned()])
+        };
+        let state_folder = state.path().join("farm");
+        let mut config = Config::new(state_folder, KERNEL, conformance(), Arc::new(inspect));
+        change(&mut config);
+        let mut farm = Self {
+            config,
+            url: String::new(),
+            token: String::new(),
+            http: Client::builder().timeout(Duration::from_secs(60)).build().unwrap(),
+            stop: None,
+            running: None,
+            state,
+        };
+        farm.begin().await;
+        farm
+    }
+
+    async fn begin(&mut self) {
+        let server = Server::start(self.config.clone()).await.unwrap();
+        self.url = format!("http://{}", server.address());
+        self.token = std::fs::read_to_string(self.config.state.join(TOKEN_FILE)).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        self.stop = Some(stop);
+        self.running = Some(tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        })));
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.running.take().unwrap().await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.begin().await;
+    }
+
+    /// Results of units that lie on the disk.
+    pub(crate) fn stored_results(&self) -> usize {
+        std::fs::read_dir(self.config.state.join("blobs/results")).unwrap().count()
+    }
+
+    pub(crate) fn scratch(&self) -> &Path {
+        self.state.path()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.http.get(self.at(path)).bearer_auth(&self.token).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &impl serde::Serialize) -> Response {
+        let request = self.http.post(self.at(path)).bearer_auth(&self.token);
+        request.json(body).send().await.unwrap()
+    }
+
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub(crate) async fn upload(&self, bytes: &[u8]) -> UploadView {
+        let request = self.http.post(self.at("/v1/uploads")).bearer_auth(&self.token);
+        read(request.body(bytes.to_vec()).send().await.unwrap(), StatusCode::CREATED).await
+    }
+
+    /// Uploads a scene and submits a job of it.
+    pub(crate) async fn submit(&self, change: impl FnOnce(&mut JobSpec)) -> JobView {
+        let mut spec = spec(self.upload(b"a scene").await.blob);
+        change(&mut spec);
+        read(self.post("/v1/jobs", &spec).await, StatusCode::CREATED).await
+    }
+
+    pub(crate) async fn job(&self, job: &JobView) -> JobView {
+        read(self.get(&format!("/v1/jobs/{}", job.id)).await, StatusCode::OK).await
+    }
+
+    pub(crate) async fn order(&self, job: &JobView, order: &str) -> Response {
+        self.post(&format!("/v1/jobs/{}/{order}", job.id), &()).await
+    }
+
+    /// Waits until the job has this state; it is polled, and the test's own patience is the limit.
+    pub(crate) async fn until(&self, job: &JobView, state: JobState) -> JobView {
+        eventually(async || {
+            let now = self.job(job).await;
+            (now.state == state).then_some(now)
+        })
+        .await
+    }
+
+    pub(crate) async fn node(&self, secret: u8) -> Node {
+        let key = NodeKey::from_secret(&[secret; 32]);
+        let view: JoinView = read(self.join(&key, |_| {}).await, StatusCode::OK).await;
+        Node { key, token: view.token, url: self.url.clone(), http: self.http.clone() }
+    }
+
+    /// Asks for a challenge and answers it, changed.
+    pub(crate) async fn join(
+        &self,
+        key: &NodeKey,
+        change: impl FnOnce(&mut JoinRequest),
+    ) -> Response {
+        let given: ChallengeView =
+            read(self.post("/node/v1/challenge", &()).await, StatusCode::OK).await;
+        let mut challenge = [0; 32];
+        hex::decode_to_slice(&given.challenge, &mut challenge).unwrap();
+        let mut request = JoinRequest {
+            node: key.node(),
+            challenge: given.challenge,
+            signature: key.sign(&join_message(key.node(), &challenge)),
+            name: "a node".into(),
+            device: DeviceView {
+                backend: "cpu".into(),
+                device: "made up".into(),
+                kernel: KERNEL,
+                conformance: conformance(),
+            },
+        };
+        change(&mut request);
+        self.post("/node/v1/join", &request).await
+    }
+}
+
+/// A small job: three frames of four tiles and two ranges each.
+pub(crate) fn spec(scene: BlobHash) -> JobSpec {
+    JobSpec {
+        name: "shot".into(),
+        scene,
+        settings: RenderSettings { width: 24, height: 16, spp: 4, ..RenderSettings::default() },
+        frames: FrameSpan { first: FrameNumber(1), last: FrameNumber(3) },
+        fps: 24,
+        tile: 12,
+        samples_per_unit: 2,
+    }
+}
+
+/// Polls until there is an answer.
+pub(crate) async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(std::time::Instant::now() < patience, "it did not happen");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The body of an answer that must have this status.
+pub(crate) async fn read<T: DeserializeOwned>(response: Response, status: StatusCode) -> T {
+    let found = response.status();
+    let body = response.text().await.unwrap();
+    assert_eq!(found, status, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// The code of a refusal, after its form was checked.
+pub(crate) async fn refused(response: Response) -> String {
+    let status = response.status();
+    assert_eq!(
+        response.headers()["content-type"].to_str().unwrap(),
+        "application/problem+json",
+        "{status}"
+    );
+    let problem: Problem = response.json().await.unwrap();
+    assert_eq!(problem.status, status.as_u16());
+    assert!(status.is_client_error() || status.is_server_error(), "{status}");
+    assert!(!problem.title.is_empty() && !problem.detail.is_empty());
+    problem.kind.strip_prefix("/problems/").unwrap().to_owned()
+}
+
+pub(crate) struct Node {
+    pub(crate) key: NodeKey,
+    pub(crate) token: String,
+    url: String,
+    http: Client,
+}
+
+impl Node {
+    /// The same node, speaking to a master that was started again.
+    pub(crate) fn at(&mut self, farm: &Farm) {
+        self.url.clone_from(&farm.url);
+    }
+
+    async fn post(&self, path: &str, body: &impl serde::Serialize) -> Response {
+        let request = self.http.post(format!("{}/node/v1{path}", self.url));
+        request.bearer_auth(&self.token).json(body).send().await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, request: &LeaseRequest) -> Response {
+        self.post("/lease", request).await
+    }
+
+    /// Work, waited for as long as the test is patient.
+    pub(crate) async fn lease(&self, samples_wanted: u64) -> LeaseGrant {
+        let response = self.ask(&request(samples_wanted, 25_000)).await;
+        read(response, StatusCode::OK).await
+    }
+
+    /// Whether there is work now.
+    pub(crate) async fn lease_now(&self) -> Option<LeaseGrant> {
+        let response = self.ask(&request(u64::MAX, 0)).await;
+        if response.status() == StatusCode::NO_CONTENT {
+            return None;
+        }
+        Some(read(response, StatusCode::OK).await)
+    }
+
+    pub(crate) async fn is_alive(&self, lease: LeaseId) -> bool {
+        let response = self.post(&format!("/leases/{lease}/heartbeat"), &()).await;
+        read::<HeartbeatView>(response, StatusCode::OK).await.alive
+    }
+
+    pub(crate) async fn give_back(&self, lease: LeaseId, failed: Option<&str>) {
+        let request = GiveBackRequest { failed: failed.map(str::to_owned) };
+        let response = self.post(&format!("/leases/{lease}/give-back"), &request).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    }
+
+    pub(crate) async fn blob(&self, blob: BlobHash) -> Response {
+        let request = self.http.get(format!("{}/node/v1/blobs/{blob}", self.url));
+        request.bearer_auth(&self.token).send().await.unwrap()
+    }
+
+    /// Sends what a lease brought.
+    pub(crate) async fn send(&self, lease: LeaseId, body: Vec<u8>) -> Response {
+        let request = self.http.post(format!("{}/node/v1/leases/{lease}/submit", self.url));
+        request.bearer_auth(&self.token).body(body).send().await.unwrap()
+    }
+
+    /// Does the work and sends it.
+    pub(crate) async fn submit(&self, grant: &LeaseGrant) -> SubmitView {
+        read(self.send(grant.lease, self.work(grant, |_, _| {})).await, StatusCode::OK).await
+    }
+
+    /// Does the work, lets it be changed before it is signed, and makes a submit's body of it.
+    pub(crate) fn work(
+        &self,
+        grant: &LeaseGrant,
+        change: impl FnOnce(&mut Commit, &mut Vec<Vec<PixelSum>>),
+    ) -> Vec<u8> {
+        let mut all: Vec<_> = grant.units.iter().map(render).collect();
+        let result = |(unit, pixels): (&Unit, &Vec<PixelSum>)| UnitResult {
+            unit: unit.index,
+            hash: sums::hash(pixels),
+            rays: sums::rays(pixels),
+        };
+        let mut commit = Commit {
+            node: self.key.node(),
+            job: grant.job,
+            kernel: grant.kernel,
+            lease: grant.lease,
+            generation: grant.generation,
+            results: grant.units.iter().zip(&all).map(result).collect(),
+        };
+        change(&mut commit, &mut all);
+        let packed: Vec<_> = all.iter().map(|sums| pack::pack(sums)).collect();
+        let header = SubmitHeader {
+            signature: commit.sign(&self.key),
+            packed_bytes: packed.iter().map(|unit| unit.len() as u64).collect(),
+            commit,
+        };
+        submit::encode(&header, &packed)
+    }
+
+    /// Works until there is nothing to do.
+    pub(crate) async fn work_all(&self, samples_wanted: u64) {
+        loop {
+            let response = self.ask(&request(samples_wanted, 0)).await;
+            if response.status() == StatusCode::NO_CONTENT {
+                return;
+            }
+            self.submit(&read(response, StatusCode::OK).await).await;
+        }
+    }
+}
+
+pub(crate) fn request(samples_wanted: u64, wait_ms: u64) -> LeaseRequest {
+    LeaseRequest { kernel: KERNEL, samples_wanted, wait_ms }
+}
+
+/// Made-up sums: what they are depends on frame, pixel and sample alone, so they add up to the
+/// same frame however it was cut.
+pub(crate) fn render(unit: &Unit) -> Vec<PixelSum> {
+    let rect = unit.rect;
+    let pixels = (rect.y..rect.y + rect.height)
+        .flat_map(|y| (rect.x..rect.x + rect.width).map(move |x| (x, y)));
+    pixels.map(|(x, y)| pixel(unit.frame, x, y, unit.samples)).collect()
+}
+
+pub(crate) fn pixel(frame: FrameNumber, x: u32, y: u32, samples: SampleRange) -> PixelSum {
+    (samples.start..samples.end).fold(PixelSum::default(), |sum, sample| {
+        let value = |k: u32| u64::from((frame.0 * 31 + x * 7 + y * 13 + sample * 3) * k % 97) << 18;
+        let one =
+            PixelSum { r: value(1), g: value(2), b: value(3), rays: 1 + u64::from(sample % 3) };
+        sum.checked_add(one).unwrap()
+    })
+}
+
+/// The whole frame, rendered at once.
+pub(crate) fn whole_frame(spec: &JobSpec, frame: FrameNumber) -> Vec<PixelSum> {
+    let samples = SampleRange { start: 0, end: spec.settings.spp };
+    let (width, height) = (spec.settings.width, spec.settings.height);
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    pixels.map(|(x, y)| pixel(frame, x, y, samples)).collect()
+}
