@@ -184,16 +184,17 @@ impl Light {
     pub const ENVIRONMENT: u32 = 4;
 }
 
-/// A cell of the environment's importance map, and of the alias table over it.
+/// A cell of the environment's importance map. A row is chosen by 24 bits, then a cell of the row
+/// by 24 others: the last one that starts at or below them.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct EnvironmentCell {
     /// Density over the unit square of (u, v), which integrates to 1.
     pub density: f32,
-    /// This cell yields itself where 24 random bits are below this, else `alias`.
-    pub threshold: u32,
-    /// The cell chosen instead.
-    pub alias: u32,
+    /// Where the cell starts among the 2^24 numbers that choose in its row.
+    pub start: u32,
+    /// Where its row starts among the 2^24 numbers that choose a row.
+    pub row_start: u32,
     /// Always 0.
     pub padding: u32,
 }
@@ -252,6 +253,10 @@ pub struct Frame {
     pub instance_count: u32,
     /// Linear values of the 256 sRGB codes, in order.
     pub srgb: [[f32; 4]; 64],
+    /// [`crate::albedo::ALBEDO`], row by row.
+    pub albedo: [[f32; 4]; 128],
+    /// [`crate::albedo::AVERAGE`].
+    pub albedo_average: [[f32; 4]; 4],
 }
 
 /// What one dispatch renders of a frame. A uniform of the kernel, and no part of the scene.

@@ -12,6 +12,7 @@
 //! [`wgsl`] (the same for GPUs) → [`sums`] (pixels of a tile).
 #![forbid(unsafe_code)]
 
+pub mod albedo;
 pub mod bvh;
 pub mod cpu;
 pub mod layout;

@@ -100,7 +100,7 @@ fn every_struct_has_the_same_fields_at_the_same_offsets() {
         kind, instance, triangle, alias as "alias_of", position, probability, direction, threshold,
         intensity, spot_scale, spot_offset, range, padding,
     });
-    compare!(module, EnvironmentCell { density, threshold, alias as "alias_of", padding });
+    compare!(module, EnvironmentCell { density, start, row_start, padding });
     compare!(
         module,
         Frame {
@@ -129,6 +129,8 @@ fn every_struct_has_the_same_fields_at_the_same_offsets() {
             scale_log2,
             instance_count,
             srgb,
+            albedo,
+            albedo_average,
         }
     );
     compare!(
@@ -155,11 +157,11 @@ fn every_struct_has_the_same_fields_at_the_same_offsets() {
 #[test]
 fn a_moved_field_is_noticed() {
     let moved = wgsl::source().replacen(
-        "    density: f32,\n    threshold: u32,",
-        "    threshold: u32,\n    density: f32,",
+        "    density: f32,\n    start: u32,",
+        "    start: u32,\n    density: f32,",
         1,
     );
-    let fields = [("density", 0), ("threshold", 4), ("alias_of", 8), ("padding", 12)];
+    let fields = [("density", 0), ("start", 4), ("row_start", 8), ("padding", 12)];
     assert_eq!(difference(&parse(&wgsl::source()), "EnvironmentCell", &fields, 16), None);
     assert!(difference(&parse(&moved), "EnvironmentCell", &fields, 16).is_some());
 }

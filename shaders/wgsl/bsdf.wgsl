@@ -7,7 +7,47 @@ struct Bsdf {
     diffuse: vec3<f32>,
     f0: vec3<f32>,
     alpha: f32,
+    row: TableRow,
+    through_viewer: f32,
     specular_chance: f32,
+}
+
+const COSINES: u32 = 32u;
+const ROUGHNESSES: u32 = 16u;
+
+struct TableRow {
+    first: u32,
+    t: f32,
+}
+
+fn table_row(alpha: f32) -> TableRow {
+    let place = root(alpha) * f32(ROUGHNESSES - 1u);
+    let first = lesser(floor(place), f32(ROUGHNESSES - 2u));
+    return TableRow(u32(first), place - first);
+}
+
+fn albedo_entry(row: u32, column: u32) -> f32 {
+    let i = row * COSINES + column;
+    return frame.albedo[i >> 2u][i & 3u];
+}
+
+fn through(row: TableRow, cosine: f32) -> f32 {
+    let place = cosine * f32(COSINES - 1u);
+    let first = lesser(floor(place), f32(COSINES - 2u));
+    let t = lesser(place - first, 1.0);
+    let column = u32(first);
+    let low = lerp(albedo_entry(row.first, column), albedo_entry(row.first, column + 1u), t);
+    let high =
+        lerp(albedo_entry(row.first + 1u, column), albedo_entry(row.first + 1u, column + 1u), t);
+    return 1.0 - lerp(low, high, row.t);
+}
+
+fn average_entry(i: u32) -> f32 {
+    return frame.albedo_average[i >> 2u][i & 3u];
+}
+
+fn through_average(row: TableRow) -> f32 {
+    return 1.0 - lerp(average_entry(row.first), average_entry(row.first + 1u), row.t);
 }
 
 struct Evaluation {
@@ -22,17 +62,25 @@ fn schlick_weight(x: f32) -> f32 {
 }
 
 fn bsdf_new(surface: Surface, viewer: vec3<f32>) -> Bsdf {
-    let weight = schlick_weight(viewer.z);
+    let row = table_row(surface.alpha);
+    let through_viewer = through(row, viewer.z);
     let f0 = luminance(surface.f0);
-    let specular = f0 + (1.0 - f0) * weight;
-    let through = 1.0 - (DIELECTRIC_F0 + (1.0 - DIELECTRIC_F0) * weight);
-    let diffuse = luminance(surface.diffuse) * through;
+    let specular = f0 + (1.0 - f0) * schlick_weight(viewer.z);
+    let diffuse = luminance(surface.diffuse) * through_viewer;
     let chance = div(specular, specular + diffuse);
     var specular_chance = 1.0;
     if diffuse != 0.0 {
         specular_chance = lesser(greater(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE);
     }
-    return Bsdf(viewer, surface.diffuse, surface.f0, surface.alpha, specular_chance);
+    return Bsdf(
+        viewer,
+        surface.diffuse,
+        surface.f0,
+        surface.alpha,
+        row,
+        div(through_viewer, through_average(row)),
+        specular_chance,
+    );
 }
 
 fn bsdf_evaluate(bsdf: Bsdf, light: vec3<f32>) -> Evaluation {
@@ -52,9 +100,9 @@ fn bsdf_evaluate(bsdf: Bsdf, light: vec3<f32>) -> Evaluation {
     let visibility = div(0.5, n_l * root_v + n_v * root_l);
     let specular = flush(distribution * visibility);
     let fresnel = bsdf.f0 + (vec3<f32>(1.0, 1.0, 1.0) - bsdf.f0) * weight;
-    let through = 1.0 - (DIELECTRIC_F0 + (1.0 - DIELECTRIC_F0) * weight);
+    let passed = bsdf.through_viewer * through(bsdf.row, n_l);
     let value =
-        flush3((bsdf.diffuse * (through * INVERSE_PI) + fresnel * specular) * n_l);
+        flush3((bsdf.diffuse * (passed * INVERSE_PI) + fresnel * specular) * n_l);
 
     let specular_density = div(distribution, 2.0 * (n_v + root_v));
     let diffuse_density = n_l * INVERSE_PI;

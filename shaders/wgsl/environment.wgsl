@@ -1,5 +1,6 @@
 // Light from outside; see src/cpu/environment.rs.
 
+const TWO_TO_MINUS_16: f32 = 0x1p-16f;
 const TWO_PI_SQUARED: f32 = 0x1.3bd3ccp4f;
 
 struct EnvironmentSample {
@@ -88,21 +89,64 @@ fn environment_density(direction: vec3<f32>) -> f32 {
     return density_per_solid_angle(cells[y * frame.cells_width + x].density, map.sine);
 }
 
-fn sample_environment(cell: f32, threshold_bits: u32, u: f32, v: f32) -> EnvironmentSample {
-    let count = frame.cells_width * frame.cells_height;
-    var index = u32(lesser(cell * f32(count), f32(count - 1u)));
-    if threshold_bits >= cells[index].threshold {
-        index = cells[index].alias_of;
+const ALL: u32 = 0x1000000u;
+
+// Where `bits` fall among the starts of the rows.
+fn choose_row(bits: u32) -> u32 {
+    var low = 0u;
+    var high = frame.cells_height;
+    while high - low > 1u {
+        let middle = (low + high) / 2u;
+        if cells[middle * frame.cells_width].row_start <= bits {
+            low = middle;
+        } else {
+            high = middle;
+        }
     }
-    let x = index % frame.cells_width;
-    let y = index / frame.cells_width;
-    let map_u = div(f32(x) + u, f32(frame.cells_width));
-    let map_v = div(f32(y) + v, f32(frame.cells_height));
+    return low;
+}
+
+// Where `bits` fall among the starts of a row's cells.
+fn choose_column(row: u32, bits: u32) -> u32 {
+    var low = 0u;
+    var high = frame.cells_width;
+    while high - low > 1u {
+        let middle = (low + high) / 2u;
+        if cells[row * frame.cells_width + middle].start <= bits {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+fn sample_environment(row_bits: u32, cell_bits: u32, fill: u32) -> EnvironmentSample {
+    let width = frame.cells_width;
+    let height = frame.cells_height;
+    let row_fill = f32(fill & 0xffffu) * TWO_TO_MINUS_16;
+    let cell_fill = f32(fill >> 16u) * TWO_TO_MINUS_16;
+    let row = choose_row(row_bits);
+    let row_start = cells[row * width].row_start;
+    var row_end = ALL;
+    if row + 1u < height {
+        row_end = cells[(row + 1u) * width].row_start;
+    }
+    let down = div(f32(row_bits - row_start) + row_fill, f32(row_end - row_start));
+    let column = choose_column(row, cell_bits);
+    let start = cells[row * width + column].start;
+    var end = ALL;
+    if column + 1u < width {
+        end = cells[row * width + column + 1u].start;
+    }
+    let across = div(f32(cell_bits - start) + cell_fill, f32(end - start));
+    let map_u = div(f32(column) + across, f32(width));
+    let map_v = div(f32(row) + down, f32(height));
     let phi = sin_cos_turns(map_u + 0.5);
     let theta = sin_cos_turns(map_v * 0.5);
     let direction = flush3(vec3<f32>(theta.x * phi.y, theta.y, theta.x * phi.x));
     return EnvironmentSample(
         turn_to_world(direction),
-        density_per_solid_angle(cells[index].density, theta.x),
+        density_per_solid_angle(cells[row * width + column].density, theta.x),
     );
 }

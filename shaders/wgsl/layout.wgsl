@@ -79,8 +79,8 @@ const LIGHT_ENVIRONMENT: u32 = 4u;
 
 struct EnvironmentCell {
     density: f32,
-    threshold: u32,
-    alias_of: u32,
+    start: u32,
+    row_start: u32,
     padding: u32,
 }
 
@@ -110,6 +110,8 @@ struct Frame {
     scale_log2: i32,
     instance_count: u32,
     srgb: array<vec4<f32>, 64>,
+    albedo: array<vec4<f32>, 128>,
+    albedo_average: array<vec4<f32>, 4>,
 }
 
 struct Slice {

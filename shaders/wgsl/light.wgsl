@@ -60,11 +60,8 @@ fn sample_light(
         return sample_triangle(light, origin, u, v);
     }
     if light.kind == LIGHT_ENVIRONMENT {
-        let bits = scramble(choice_bits);
-        let left_over = choice * f32(count) - floor(choice * f32(count));
-        let fill = f32(bits >> 8u) * TWO_TO_MINUS_24;
-        let cell = left_over + fill * (f32(count) * TWO_TO_MINUS_24);
-        let drawn = sample_environment(cell, scramble(bits) >> 8u, u, v);
+        let fill = scramble(choice_bits ^ bitcast<u32>(choice));
+        let drawn = sample_environment(u32(u * 16777216.0), u32(v * 16777216.0), fill);
         return LightSample(
             drawn.direction,
             T_FAR,

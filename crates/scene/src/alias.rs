@@ -71,12 +71,8 @@ impl Alias {
 
     /// The probability with which the table yields entry `i`.
     pub(crate) fn probability(&self, i: usize) -> f32 {
-        (self.density(i) / self.shares.len() as f64) as f32
-    }
-
-    /// The probability of entry `i`, times the number of entries.
-    pub(crate) fn density(&self, i: usize) -> f64 {
-        self.shares[i] as f64 / f64::from(ONE)
+        let outcomes = f64::from(ONE) * self.shares.len() as f64;
+        (self.shares[i] as f64 / outcomes) as f32
     }
 }
 

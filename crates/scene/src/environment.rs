@@ -3,12 +3,12 @@
 //! Directions: u = atan2(z, x) / 2π + ½ and v = acos(y) / π from the top; texel centres lie at
 //! (i + ½) / width; between them radiance is bilinear, wrapping in u and clamped in v.
 
-use crate::alias::Alias;
+use crate::cumulative::{ONE as ALL, shares, starts};
 use crate::math::{luminance, power_of_two};
 use crate::radiance::Radiance;
 use tessera_shaders::layout::EnvironmentCell;
 
-/// Cells of the importance map at most; both powers of two, as the alias table wants.
+/// Cells of the importance map at most; both powers of two.
 const MOST_CELLS: (u32, u32) = (1024, 512);
 
 #[derive(Debug)]
@@ -31,16 +31,26 @@ impl Environment {
         let weights = cell_weights(picture, cells_width, cells_height);
         // Weights are luminance × ∫ sin πv du dv, which over the whole square is 2 / π.
         let sum = weights.iter().fold(0.0, |sum, w| sum + w);
-        let table = Alias::new(&weights)?;
-
-        let cells = (0..weights.len())
-            .map(|i| EnvironmentCell {
-                density: table.density(i) as f32,
-                threshold: table.thresholds[i],
-                alias: table.aliases[i],
-                padding: 0,
-            })
-            .collect();
+        let rows: Vec<&[f64]> = weights.chunks_exact(cells_width as usize).collect();
+        let row_weights: Vec<f64> =
+            rows.iter().map(|row| row.iter().fold(0.0, |sum, w| sum + w)).collect();
+        let row_shares = shares(&row_weights)?;
+        let mut cells = Vec::with_capacity(weights.len());
+        for ((row, &row_share), row_start) in rows.iter().zip(&row_shares).zip(starts(&row_shares))
+        {
+            // A row without weight is never chosen.
+            let shares = shares(row).unwrap_or_else(|| vec![0; row.len()]);
+            for (&share, start) in shares.iter().zip(starts(&shares)) {
+                let probability =
+                    f64::from(row_share) * f64::from(share) / (f64::from(ALL) * f64::from(ALL));
+                cells.push(EnvironmentCell {
+                    density: (probability * weights.len() as f64) as f32,
+                    start,
+                    row_start,
+                    padding: 0,
+                });
+            }
+        }
         Some(Self {
             width: picture.width,
             height: picture.height,

@@ -200,6 +200,7 @@ impl Asset {
 
     fn frame_of(&self, view: &View, number: u32, camera: &Camera, world: &World) -> Frame {
         let (rotation_cos, rotation_sin) = turn(f64::from(view.environment_rotation_deg));
+        let (albedo, albedo_average) = tessera_shaders::albedo::tables();
         let mut srgb = [[0.0; 4]; 64];
         for (code, value) in srgb.iter_mut().flatten().enumerate() {
             *value = flush(srgb_to_linear(code as u8));
@@ -230,6 +231,8 @@ impl Asset {
             scale_log2: world.scale_log2,
             instance_count: 0,
             srgb,
+            albedo,
+            albedo_average,
         }
     }
 

@@ -1,4 +1,50 @@
 //! glTF 2.0 to the canonical scene that the kernel renders.
+//!
+//! A `.glb`, perhaps with a Radiance `.hdr` around it, becomes the buffers of
+//! [`tessera_shaders::layout`]: decoded texels, vertices, tangents, matrices, light tables and a
+//! camera. It renders nothing, builds no tree of boxes, and fetches nothing that a file refers to.
+//!
+//! # Contract
+//! [`Asset::frame`] is a pure function of the files, the [`View`], the frame's number and the
+//! time: the same bits on every machine. Sums are in a stated order, in f64 where that helps;
+//! maths beyond what IEEE 754 rounds correctly is `libm`'s; decoders are scalar; no hash map is
+//! walked and no threads are used. [`KERNEL_ID`] covers all of it.
+//!
+//! - **Units.** The world is scaled by 2^k so that the coordinate furthest from 0, of any
+//!   instance's box, the camera or a lamp, lies in [1, 2). Intensities of point and spot lights
+//!   are scaled by 2^2k, ranges by 2^k; radiance and irradiance stay. Each mesh is scaled by a
+//!   power of two of its own, which its instances' matrices undo. So a scene scaled by a power of
+//!   two gives the same buffers, except for `scale_log2`.
+//! - **Numbers** are finite, never -0, and 0 if below 2^-100. What isn't is refused by name.
+//! - **A mesh** is one glTF primitive, with vertices in the order of the file and those left out
+//!   that nothing uses. Without normals it is flat: each triangle has its own corners. Tangents
+//!   are the file's, or MikkTSpace's, and there only where a normal map asks for them.
+//! - **Order** of instances, cameras and lamps: depth first through the scene, children as they
+//!   are listed, primitives as they are listed.
+//! - **Lights**: the triangles of emissive instances, then lamps, then the environment, then
+//!   lights that are never chosen, up to a power of two. Each is chosen about as often as its
+//!   power asks; `probability` is what the quantised table yields, exactly rounded.
+//! - **Instances** that are scaled to nothing, or whose matrices leave 2^40, are left out.
+//!
+//! # What a file means
+//! As the glTF 2.0 specification says, and:
+//! - All surfaces have two sides, whatever `doubleSided` says, and emit from both.
+//! - Occlusion textures are ignored: a path tracer finds out by itself.
+//! - 1 candela is 1 W/sr and 1 lux 1 W/m². Emitted radiance is factor × strength × texture.
+//! - A camera's aspect is the image's; near and far planes don't clip; nor does its node's scale
+//!   matter. Without a camera, one looks from 30° to the right of the front (+Z) and 20° above,
+//!   with 40° of vertical field, at the whole scene as it stands at 0 s.
+//! - All animations play together from 0 s, except those that move what an earlier one moves.
+//! - An environment is seen from inside: u = atan2(z, x) / 2π + ½, v = acos(y) / π from the top.
+//!   A rotation by +θ turns it about +Y, counter-clockwise seen from above.
+//! - What else changes the picture is in the [`Report`], each with its place in the file; what
+//!   `extensionsRequired` names and is not supported is refused.
+//!
+//! # Reading order
+//! `asset` (a file, read once) over `glb`, `document`, `extensions`, `accessor`; its parts `graph`,
+//! `animation`, `camera`, `material` with `picture`, `mesh` with `tangent`, `environment` with
+//! `radiance` and `cumulative`; then `frame` with `light` and `alias`; and `validate`, the last
+//! gate before a GPU.
 #![forbid(unsafe_code)]
 
 mod accessor;
@@ -6,6 +52,7 @@ mod alias;
 mod animation;
 mod asset;
 mod camera;
+mod cumulative;
 mod document;
 mod environment;
 mod error;

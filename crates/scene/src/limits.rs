@@ -42,9 +42,9 @@ impl Default for Limits {
             vertices: 1 << 26,
             triangles: 1 << 25,
             instances: 1 << 20,
-            placed_vertices: 1 << 30,
+            placed_vertices: 1 << 28,
             lights: 1 << 22,
-            texels: 1 << 28,
+            texels: 1 << 27,
             picture_side: 1 << 14,
             animation_values: 1 << 26,
         }

@@ -51,9 +51,9 @@ pub(crate) fn perpendicular(n: Vec3) -> Vec3 {
     normalized(sub(axis, scale(n, dot(axis, n)))).unwrap_or([0.0, 0.0, 1.0])
 }
 
-/// k such that x × 2^k lies in [1, 2); 0 for 0.
+/// k such that x × 2^k lies in [1, 2); 0 for 0. It stays where an f64 holds 2^k and 2^-k.
 pub(crate) fn unit_exponent(x: f64) -> i32 {
-    if x > 0.0 && x.is_finite() { -libm::ilogb(x) } else { 0 }
+    if x > 0.0 && x.is_finite() { (-libm::ilogb(x)).clamp(-1000, 1000) } else { 0 }
 }
 
 /// 2^k, exactly, wherever an f64 holds it.

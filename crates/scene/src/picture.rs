@@ -27,7 +27,7 @@ pub(crate) struct PictureLimits {
 }
 
 impl PictureLimits {
-    fn check(self, width: u32, height: u32) -> Result<(), String> {
+    fn check(self, width: u32, height: u32, file: &[u8]) -> Result<(), String> {
         if width == 0 || height == 0 {
             return Err("has no texels".into());
         }
@@ -37,9 +37,16 @@ impl PictureLimits {
         if width as usize * height as usize > self.texels {
             return Err("brings the scene's pictures over the limit of texels".into());
         }
+        if width as usize * height as usize > MOST_TEXELS_A_BYTE * file.len() {
+            return Err("is shorter than its size needs".into());
+        }
         Ok(())
     }
 }
+
+/// Deflate shrinks at most 1032 times, and a byte holds at most 8 texels; JPEG stays below that.
+/// So a short file can't ask for much memory by its header alone.
+const MOST_TEXELS_A_BYTE: usize = 8 * 1032;
 
 /// Decodes a picture by its first bytes.
 pub(crate) fn decode(file: &[u8], limits: PictureLimits) -> Result<Picture, String> {
@@ -69,7 +76,7 @@ fn decode_png(file: &[u8], limits: PictureLimits) -> Result<Picture, String> {
     decoder.set_transformations(png::Transformations::EXPAND);
     let header = decoder.read_header_info().map_err(broken)?;
     let (width, height) = (header.width, header.height);
-    limits.check(width, height)?;
+    limits.check(width, height, file)?;
     let mut reader = decoder.read_info().map_err(broken)?;
 
     let size = reader.output_buffer_size().ok_or("is too large")?;
@@ -105,7 +112,7 @@ fn decode_jpeg(file: &[u8], limits: PictureLimits) -> Result<Picture, String> {
     decoder.read_info().map_err(broken)?;
     let info = decoder.info().ok_or("is a JPEG without a header")?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
-    limits.check(width, height)?;
+    limits.check(width, height, file)?;
     let bytes = decoder.decode().map_err(broken)?;
     let texels = match info.pixel_format {
         jpeg_decoder::PixelFormat::L8 => pack(&bytes, |&[g]: &[u8; 1]| [g, g, g, 255]),

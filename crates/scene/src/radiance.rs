@@ -10,8 +10,8 @@ pub(crate) struct Radiance {
     pub(crate) exposure: Option<String>,
 }
 
-/// Exponents below this give values under 2^-100, which are 0.
-const LEAST_EXPONENT: u8 = 36;
+/// To the kernel, values with lesser exponents are 0: down to 2^-100 no mantissa is lost.
+const LEAST_EXPONENT: u8 = 37;
 
 /// Longest line of a header.
 const MOST_HEADER_BYTES: usize = 1 << 16;
@@ -235,9 +235,9 @@ mod tests {
 
     #[test]
     fn black_and_tiny_values_are_one_word() {
-        let data = [[0, 0, 0, 200], [255, 255, 255, 35], [255, 0, 0, 36]].concat();
+        let data = [[0, 0, 0, 200], [255, 255, 255, 36], [255, 0, 0, 37]].concat();
         let picture = decode(&file("-Y 1 +X 3", &data), 3).unwrap();
-        assert_eq!(picture.words, [0, 0, u32::from_le_bytes([255, 0, 0, 36])]);
+        assert_eq!(picture.words, [0, 0, u32::from_le_bytes([255, 0, 0, 37])]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The last gate before a GPU, whose shaders run unchecked.
 
-use crate::alias;
 use crate::math::TINY;
+use crate::{alias, cumulative};
 use tessera_shaders::layout::{
     CanonicalScene, Frame, Instance, Light, Material, Mesh, NONE, Texture, Triangle, Vertex,
 };
@@ -34,12 +34,11 @@ pub(crate) fn validate_shared(scene: &CanonicalScene) -> Result<(), Invalid> {
     all("mesh", &scene.meshes, |mesh| check_mesh(mesh, scene.triangles.len()))?;
     ensure("material", 0, !scene.materials.is_empty(), "there is none")?;
     all("material", &scene.materials, |material| check_material(material, scene.texels.len()))?;
-    let cells = scene.cells.len();
     all("cell", &scene.cells, |cell| {
         first(&[
             (number(cell.density) && cell.density >= 0.0, "its density is no density"),
-            (cell.threshold <= alias::ONE, "its threshold is beyond 1"),
-            ((cell.alias as usize) < cells, "its alias is not there"),
+            (cell.start <= cumulative::ONE, "it starts beyond 1"),
+            (cell.row_start <= cumulative::ONE, "its row starts beyond 1"),
             (cell.padding == 0, "its padding is not 0"),
         ])
     })
@@ -267,5 +266,20 @@ fn check_environment(frame: &Frame, scene: &CanonicalScene) -> Result<(), &'stat
         ),
         (width.is_power_of_two() && height.is_power_of_two(), "its cells are no power of two"),
         (!lit || light.is_some_and(is_environment), "its environment's light is another"),
-    ])
+    ])?;
+    check_starts(frame, scene)
+}
+
+/// The kernel's search among starts needs the first to be 0 and none to go back.
+fn check_starts(frame: &Frame, scene: &CanonicalScene) -> Result<(), &'static str> {
+    let mut row_starts = Vec::with_capacity(frame.cells_height as usize);
+    for row in scene.cells.chunks_exact(frame.cells_width as usize) {
+        first(&[
+            (row[0].start == 0 && row.is_sorted_by_key(|cell| cell.start), "a row has no order"),
+            (row.iter().all(|cell| cell.row_start == row[0].row_start), "a row starts twice"),
+        ])?;
+        row_starts.push(row[0].row_start);
+    }
+    let ordered = row_starts.first() == Some(&0) && row_starts.is_sorted();
+    first(&[(ordered, "its rows have no order")])
 }

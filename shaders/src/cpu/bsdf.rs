@@ -1,17 +1,20 @@
 //! How a surface reflects: Lambert under GGX, by appendix B of the glTF 2.0 specification.
 //!
+//! The diffuse layer gets what the specular one leaves of all light, not of each direction
+//! ([`crate::albedo`]): the appendix's simpler mix loses some percent of energy at each bounce.
+//!
 //! Directions are in the shading frame, its normal along +z. Densities are per solid angle.
 
 use super::math::{
-    INVERSE_PI, Vec3, div, dot3, flush, flush3, greater, lesser, luminance, root, sin_cos_turns,
-    unit3, vec3,
+    INVERSE_PI, Vec3, div, dot3, flush, flush3, greater, lerp, lesser, luminance, root,
+    sin_cos_turns, unit3, vec3,
 };
 use super::surface::Surface;
+use crate::albedo::{COSINES, ROUGHNESSES};
+use crate::layout::Frame;
 
 /// The lobe that is rarer is sampled at least this often: 1/16.
 const LEAST_CHANCE: f32 = 0.0625;
-/// A dielectric's reflectance straight on: 0.04, rounded.
-const DIELECTRIC_F0: f32 = f32::from_bits(0x3d23_d70a);
 
 /// What the lobes of a surface need, for one direction to the viewer.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +23,52 @@ pub struct Bsdf {
     diffuse: Vec3,
     f0: Vec3,
     alpha: f32,
+    /// Which row of the albedo's table.
+    row: TableRow,
+    /// What gets through the specular layer from the viewer's side, over the mean of it.
+    through_viewer: f32,
     /// With which chance the specular lobe is sampled.
     specular_chance: f32,
+}
+
+/// A place between two rows of the albedo's table.
+#[derive(Debug, Clone, Copy)]
+struct TableRow {
+    first: u32,
+    t: f32,
+}
+
+impl TableRow {
+    /// The row of GGX's α.
+    #[inline(always)]
+    fn new(alpha: f32) -> Self {
+        let place = root(alpha) * (ROUGHNESSES - 1) as f32;
+        let first = lesser(place.floor(), (ROUGHNESSES - 2) as f32);
+        Self { first: first as u32, t: place - first }
+    }
+}
+
+/// What of the light along `cosine` gets through the specular layer.
+#[inline(always)]
+fn through(frame: &Frame, row: TableRow, cosine: f32) -> f32 {
+    let place = cosine * (COSINES - 1) as f32;
+    let first = lesser(place.floor(), (COSINES - 2) as f32);
+    let t = lesser(place - first, 1.0);
+    let entry = |row: u32, column: u32| {
+        let i = row * COSINES as u32 + column;
+        frame.albedo[(i >> 2) as usize][(i & 3) as usize]
+    };
+    let column = first as u32;
+    let low = lerp(entry(row.first, column), entry(row.first, column + 1), t);
+    let high = lerp(entry(row.first + 1, column), entry(row.first + 1, column + 1), t);
+    1.0 - lerp(low, high, row.t)
+}
+
+/// The mean of [`through`] over the hemisphere.
+#[inline(always)]
+fn through_average(frame: &Frame, row: TableRow) -> f32 {
+    let entry = |i: u32| frame.albedo_average[(i >> 2) as usize][(i & 3) as usize];
+    1.0 - lerp(entry(row.first), entry(row.first + 1), row.t)
 }
 
 /// A BSDF's value times the cosine, and the density of sampling the direction.
@@ -44,12 +91,12 @@ fn schlick_weight(x: f32) -> f32 {
 impl Bsdf {
     /// `viewer` is the direction to the viewer, above the horizon.
     #[inline(always)]
-    pub fn new(surface: &Surface, viewer: Vec3) -> Self {
-        let weight = schlick_weight(viewer.z);
+    pub fn new(frame: &Frame, surface: &Surface, viewer: Vec3) -> Self {
+        let row = TableRow::new(surface.alpha);
+        let through_viewer = through(frame, row, viewer.z);
         let f0 = luminance(surface.f0);
-        let specular = f0 + (1.0 - f0) * weight;
-        let through = 1.0 - (DIELECTRIC_F0 + (1.0 - DIELECTRIC_F0) * weight);
-        let diffuse = luminance(surface.diffuse) * through;
+        let specular = f0 + (1.0 - f0) * schlick_weight(viewer.z);
+        let diffuse = luminance(surface.diffuse) * through_viewer;
         let chance = div(specular, specular + diffuse);
         let specular_chance = if diffuse == 0.0 {
             1.0
@@ -61,13 +108,15 @@ impl Bsdf {
             diffuse: surface.diffuse,
             f0: surface.f0,
             alpha: surface.alpha,
+            row,
+            through_viewer: div(through_viewer, through_average(frame, row)),
             specular_chance,
         }
     }
 
     /// The BSDF towards `light`; all 0 at or below the horizon.
     #[inline(always)]
-    pub fn evaluate(&self, light: Vec3) -> Evaluation {
+    pub fn evaluate(&self, frame: &Frame, light: Vec3) -> Evaluation {
         let (n_l, n_v) = (light.z, self.viewer.z);
         if n_l <= 0.0 || n_v <= 0.0 {
             return Evaluation { value: Vec3::ZERO, density: 0.0 };
@@ -85,8 +134,8 @@ impl Bsdf {
         let visibility = div(0.5, n_l * root_v + n_v * root_l);
         let specular = flush(distribution * visibility);
         let fresnel = self.f0 + (Vec3::ONE - self.f0) * weight;
-        let through = 1.0 - (DIELECTRIC_F0 + (1.0 - DIELECTRIC_F0) * weight);
-        let value = flush3((self.diffuse * (through * INVERSE_PI) + fresnel * specular) * n_l);
+        let passed = self.through_viewer * through(frame, self.row, n_l);
+        let value = flush3((self.diffuse * (passed * INVERSE_PI) + fresnel * specular) * n_l);
 
         // Density of GGX's visible normals (Heitz 2018), mirrored: D / (2 (n·v + root)).
         let specular_density = div(distribution, 2.0 * (n_v + root_v));

@@ -6,6 +6,8 @@ use super::Scene;
 use super::math::{Vec3, atan2_turns, div, flush, flush3, lerp, lesser, root, sin_cos_turns, vec3};
 use crate::layout::NONE;
 
+/// 2^-16.
+const TWO_TO_MINUS_16: f32 = f32::from_bits(0x3780_0000);
 /// 2π², rounded: what turns a density over the unit square into one over the sphere, × sin θ.
 const TWO_PI_SQUARED: f32 = f32::from_bits(0x419d_e9e6);
 
@@ -109,30 +111,52 @@ pub fn environment_density(scene: &Scene<'_>, direction: Vec3) -> f32 {
     density_per_solid_angle(scene.cells[(y * frame.cells_width + x) as usize].density, sin)
 }
 
-/// Draws a direction from four numbers: `cell` in [0, 1] and 24 bits choose a cell, (`u`, `v`) in
-/// [0, 1) a place in it.
+/// The numbers that choose a row or a cell.
+const ALL: u32 = 1 << 24;
+
+/// Where `bits` fall among `count` starts: the last start at or below them, and how far `bits` are
+/// on the way to the next one. `fill` in [0, 1) are the digits that 24 bits lack.
+#[inline(always)]
+fn choose(bits: u32, fill: f32, count: u32, start: impl Fn(u32) -> u32) -> (u32, f32) {
+    let (mut low, mut high) = (0, count);
+    while high - low > 1 {
+        let middle = (low + high) / 2;
+        if start(middle) <= bits {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    let from = start(low);
+    let to = if low + 1 < count { start(low + 1) } else { ALL };
+    (low, div((bits - from) as f32 + fill, (to - from) as f32))
+}
+
+/// Draws a direction: 24 bits choose a row of the map, 24 others a place in it. `fill` is hashed
+/// bits, which only fill up precision.
 #[inline(always)]
 pub fn sample_environment(
     scene: &Scene<'_>,
-    cell: f32,
-    threshold_bits: u32,
-    u: f32,
-    v: f32,
+    row_bits: u32,
+    cell_bits: u32,
+    fill: u32,
 ) -> EnvironmentSample {
     let frame = scene.frame;
-    let count = frame.cells_width * frame.cells_height;
-    let mut index = lesser(cell * count as f32, (count - 1) as f32) as u32;
-    if threshold_bits >= scene.cells[index as usize].threshold {
-        index = scene.cells[index as usize].alias;
-    }
-    let (x, y) = (index % frame.cells_width, index / frame.cells_width);
-    let map_u = div(x as f32 + u, frame.cells_width as f32);
-    let map_v = div(y as f32 + v, frame.cells_height as f32);
+    let (width, height) = (frame.cells_width, frame.cells_height);
+    let row_fill = (fill & 0xffff) as f32 * TWO_TO_MINUS_16;
+    let cell_fill = (fill >> 16) as f32 * TWO_TO_MINUS_16;
+    let row_start = |row: u32| scene.cells[(row * width) as usize].row_start;
+    let (row, down) = choose(row_bits, row_fill, height, row_start);
+    let start = |x: u32| scene.cells[(row * width + x) as usize].start;
+    let (column, across) = choose(cell_bits, cell_fill, width, start);
+    let map_u = div(column as f32 + across, width as f32);
+    let map_v = div(row as f32 + down, height as f32);
     let (sin_phi, cos_phi) = sin_cos_turns(map_u + 0.5);
     let (sin_theta, cos_theta) = sin_cos_turns(map_v * 0.5);
     let direction = flush3(vec3(sin_theta * cos_phi, cos_theta, sin_theta * sin_phi));
+    let density = scene.cells[(row * width + column) as usize].density;
     EnvironmentSample {
         direction: turn_to_world(scene, direction),
-        density: density_per_solid_angle(scene.cells[index as usize].density, sin_theta),
+        density: density_per_solid_angle(density, sin_theta),
     }
 }

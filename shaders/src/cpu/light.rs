@@ -4,8 +4,7 @@ use super::Scene;
 use super::environment::{environment_density, environment_radiance, sample_environment};
 use super::intersect::T_FAR;
 use super::math::{
-    TWO_TO_MINUS_24, Vec3, div, dot3, flush, flush3, greater, lesser, magnitude, root,
-    transform_point, unit3,
+    Vec3, div, dot3, flush, flush3, greater, lesser, magnitude, root, transform_point, unit3,
 };
 use super::sampler::scramble;
 use super::surface::{Surface, triangle_normal, weigh_uv};
@@ -95,13 +94,9 @@ pub fn sample_light(
     match light.kind {
         Light::TRIANGLE => sample_triangle(scene, light, from, u, v),
         Light::ENVIRONMENT => {
-            // What the choice of the light left over chooses the map's cell, so that cells are
-            // visited evenly; hashed bits fill up what it lacks in precision.
-            let bits = scramble(choice_bits);
-            let left_over = choice * count as f32 - (choice * count as f32).floor();
-            let fill = (bits >> 8) as f32 * TWO_TO_MINUS_24;
-            let cell = left_over + fill * (count as f32 * TWO_TO_MINUS_24);
-            let drawn = sample_environment(scene, cell, scramble(bits) >> 8, u, v);
+            let fill = scramble(choice_bits ^ choice.to_bits());
+            let (row_bits, cell_bits) = ((u * 16_777_216.0) as u32, (v * 16_777_216.0) as u32);
+            let drawn = sample_environment(scene, row_bits, cell_bits, fill);
             LightSample {
                 direction: drawn.direction,
                 t_max: T_FAR,

@@ -90,7 +90,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
         let (tangent, bitangent) = basis(normal);
         let viewer = -direction;
         let viewer = vec3(dot3(tangent, viewer), dot3(bitangent, viewer), dot3(normal, viewer));
-        let bsdf = Bsdf::new(&surface, viewer);
+        let bsdf = Bsdf::new(frame, &surface, viewer);
 
         // Light, drawn.
         let (choice, choice_bits) =
@@ -103,7 +103,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
             let above = dot3(surface.geometric_normal, to_light);
             let towards =
                 vec3(dot3(tangent, to_light), dot3(bitangent, to_light), dot3(normal, to_light));
-            let evaluation = bsdf.evaluate(towards);
+            let evaluation = bsdf.evaluate(frame, towards);
             if above > 0.0 && max_component(evaluation.value) > 0.0 {
                 rays += 1;
                 let query = Query {
@@ -130,7 +130,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
             sample_pair(seed, sample, vertex_dimension(vertex, DIMENSION_CHOICE));
         let (u, v) = sample_pair(seed, sample, vertex_dimension(vertex, DIMENSION_DIRECTION));
         let towards = bsdf.sample(choice, u, v);
-        let evaluation = bsdf.evaluate(towards);
+        let evaluation = bsdf.evaluate(frame, towards);
         let next = flush3((tangent * towards.x + bitangent * towards.y) + normal * towards.z);
         if evaluation.density == 0.0 || dot3(surface.geometric_normal, next) <= 0.0 {
             break;
