@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &DemoArgs, state: &StateFolder, voice: Voice) -> a
     let client = network.client().clone();
     let outcome = tokio::select! {
         outcome = show(&client, &state, &args.output, voice) => outcome,
-        () = network.keep_running(voice) => unreachable!("a farm is kept running for ever"),
+        never = network.keep_running(voice) => match never {},
         () = stop.asked() => Err(Interrupted.into()),
     };
     voice.remark("stopping the farm");
@@ -78,7 +78,8 @@ async fn show(
     voice.remark(&format!("fetching the pictures and the film to {}", output.display()));
     let fetched = download::fetch(client, &job, output, download::Kinds::ALL, voice).await?;
     let (found, expected) = (fetched.new.len() as u64, 2 * job.frames_total + 1);
-    ensure!(found == expected, "{found} of {expected} files were there to fetch");
+    let why = job.reason.as_deref().unwrap_or("the master gives no reason");
+    ensure!(found == expected, "only {found} of {expected} files were there to fetch: {why}");
     Ok(Report {
         job: job.id,
         frames: job.frames_done,

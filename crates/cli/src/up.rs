@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &UpArgs, state: &StateFolder, voice: Voice) -> any
     let mut network = started;
     announce(&network, state, voice)?;
     tokio::select! {
-        () = network.keep_running(voice) => {}
+        never = network.keep_running(voice) => match never {},
         () = stop.asked() => voice.remark("stopping: the nodes give their work back"),
     }
     network.stop(voice).await;

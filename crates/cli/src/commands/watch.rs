@@ -6,7 +6,7 @@ use crate::show::progress::JobProgress;
 use crate::show::{Voice, numbers};
 use anyhow::bail;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tessera_client::{Client, JobEvents};
 use tessera_protocol::JobId;
 use tessera_protocol::job::{JobEvent, JobState, JobView};
@@ -15,9 +15,6 @@ use tessera_protocol::job::{JobEvent, JobState, JobView};
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// How often the line is drawn anew while nothing comes.
 const REDRAW: Duration = Duration::from_secs(1);
-/// The film is encoded after the last frame: seconds for a short one.
-const FILM_WITHIN: Duration = Duration::from_secs(120);
-const FILM_LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Follows the job and says how it ended; fails if it did not complete.
 pub(crate) async fn run(client: &Client, job: JobId, voice: Voice) -> anyhow::Result<()> {
@@ -39,7 +36,7 @@ pub(crate) async fn follow(client: &Client, id: JobId, voice: Voice) -> anyhow::
     };
     progress.finish();
     outcome?;
-    let job = with_film(&client, id).await?;
+    let job = client.job(id).await?;
     if job.state == JobState::Completed && !voice.is_json() {
         voice.remark(&format!(
             "{} is completed: {} frames, {} rays, watched for {}",
@@ -48,21 +45,12 @@ pub(crate) async fn follow(client: &Client, id: JobId, voice: Voice) -> anyhow::
             numbers::count(job.rays as f64),
             numbers::duration(progress.elapsed())
         ));
+        // A completed job has a reason where something about it is less than was to be hoped.
+        if let Some(reason) = &job.reason {
+            voice.remark(&format!("note: {reason}"));
+        }
     }
     Ok(job)
-}
-
-/// The completed job, once its film is made too; or without it, if that takes unduly long, since
-/// the pictures are worth having.
-async fn with_film(client: &Client, id: JobId) -> anyhow::Result<JobView> {
-    let begun = Instant::now();
-    loop {
-        let job = client.job(id).await?;
-        if job.movie || job.frames_total < 2 || begun.elapsed() > FILM_WITHIN {
-            return Ok(job);
-        }
-        tokio::time::sleep(FILM_LOOK_EVERY).await;
-    }
 }
 
 async fn until_the_end(

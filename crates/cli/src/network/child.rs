@@ -3,6 +3,7 @@
 use crate::show::{Voice, numbers};
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
@@ -67,7 +68,7 @@ impl Supervised {
 
     /// Keeps the process running for ever: says when it ends, waits, starts it again. Dropping the
     /// future leaves the process as it is.
-    pub(crate) async fn keep_running(&mut self, voice: Voice) {
+    pub(crate) async fn keep_running(&mut self, voice: Voice) -> Infallible {
         loop {
             let status = match self.child.wait().await {
                 Ok(status) => status,
@@ -207,7 +208,7 @@ mod tests {
             }
         };
         tokio::select! {
-            () = child.keep_running(Voice::new(true)) => {}
+            never = child.keep_running(Voice::new(true)) => match never {},
             () = twice => {}
         }
         child.expect_running().unwrap();

@@ -8,8 +8,9 @@ use crate::show::Voice;
 use crate::show::numbers::now_ms;
 use anyhow::{Context, bail};
 use child::{Recipe, Supervised};
-use futures::future::join_all;
+use futures::future::{join_all, select_all};
 use state::{StateFolder, StateLock};
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -64,9 +65,10 @@ impl Network {
     }
 
     /// Starts again whatever ends, for ever.
-    pub(crate) async fn keep_running(&mut self, voice: Voice) {
+    pub(crate) async fn keep_running(&mut self, voice: Voice) -> Infallible {
         let all = std::iter::once(&mut self.master).chain(&mut self.nodes);
-        join_all(all.map(|process| process.keep_running(voice))).await;
+        let first = select_all(all.map(|process| Box::pin(process.keep_running(voice))));
+        first.await.0
     }
 
     /// Stops the nodes, which give their work back, and then the master.
