@@ -185,14 +185,11 @@ impl Asset {
         if !affordable {
             return;
         }
-        let to_world = self.graph.to_world(&self.animation, 0.0);
-        for placement in &self.placements {
-            if !self.is_drawable(placement, &to_world) {
-                let place = format!("nodes[{}]", self.graph.nodes[placement.node].index);
-                let message =
-                    "its mesh is scaled to nothing or out of all measure; left out where it is";
-                findings.warn(place, message);
-            }
+        for placement in self.undrawable_at_start() {
+            let place = format!("nodes[{}]", self.graph.nodes[placement.node].index);
+            let message = "its mesh is scaled to nothing, or too small or large beside the others; \
+                           left out where it is so";
+            findings.warn(place, message);
         }
     }
 

@@ -81,8 +81,7 @@ impl Asset {
         }
         let to_world = self.graph.to_world(&self.animation, time_s);
         let camera = self.camera(view, &to_world, time_s)?;
-        let boxes: Vec<Bounds> =
-            self.placements.iter().map(|placement| self.bounds(placement, &to_world)).collect();
+        let boxes = self.boxes(&to_world);
         let world = World::new(self, &to_world, &camera, &boxes);
 
         let placed = self.place(&to_world, &world, &boxes);
@@ -107,38 +106,35 @@ impl Asset {
     fn camera(&self, view: &View, to_world: &[Affine], time_s: f64) -> Result<Camera, SceneError> {
         let aspect = f64::from(view.width) / f64::from(view.height);
         let chosen = match view.camera {
+            None => self.default_camera(),
             Some(asked) => {
                 let available = self.cameras.len();
                 let camera = self.cameras.get(asked as usize);
-                Some(camera.ok_or(SceneError::NoSuchCamera { asked, available })?)
-                    .filter(|camera| camera.info.yfov.is_some())
-                    .ok_or(SceneError::Orthographic { asked })
-                    .map(Some)?
+                let camera = camera.ok_or(SceneError::NoSuchCamera { asked, available })?;
+                Some((camera.node, camera.info.yfov.ok_or(SceneError::Orthographic { asked })?))
             }
-            None => self.cameras.iter().find(|camera| camera.info.yfov.is_some()),
         };
-        let framing = || {
+        let Some((node, yfov)) = chosen else {
             // As the scene stands at the start: a camera that follows each frame's box would shake.
             let to_world = self.graph.to_world(&self.animation, 0.0);
-            let mut bounds = Bounds::EMPTY;
-            for placement in &self.placements {
-                let one = self.bounds(placement, &to_world);
-                if one.is_finite() {
-                    bounds.join(&one);
-                }
-            }
-            Camera::framing(&bounds, aspect)
+            return Ok(Camera::framing(&joined(&self.boxes(&to_world)), aspect));
         };
-        let Some((camera, yfov)) = chosen.and_then(|camera| Some((camera, camera.info.yfov?)))
-        else {
-            return Ok(framing());
-        };
-        Camera::at(&to_world[camera.node], yfov, aspect)
+        Camera::at(&to_world[node], yfov, aspect)
             .filter(|camera| camera.origin.iter().all(|x| x.is_finite()))
             .ok_or_else(|| {
-                let place = format!("nodes[{}]", self.graph.nodes[camera.node].index);
+                let place = format!("nodes[{}]", self.graph.nodes[node].index);
                 unusable(time_s, &place, "its camera is scaled to nothing".into())
             })
+    }
+
+    /// The first perspective camera's node and field of view.
+    fn default_camera(&self) -> Option<(usize, f64)> {
+        self.cameras.iter().find_map(|camera| Some((camera.node, camera.info.yfov?)))
+    }
+
+    /// The box of each placement, in the world's units.
+    fn boxes(&self, to_world: &[Affine]) -> Vec<Bounds> {
+        self.placements.iter().map(|placement| self.bounds(placement, to_world)).collect()
     }
 
     /// The box of an instance's vertices, in the world's units.
@@ -159,11 +155,15 @@ impl Asset {
         to_world[placement.node].scaled(power_of_two(-exponent), 1.0)
     }
 
+    /// From the normalised space of the mesh to the kernel's world.
+    fn to_normalized(&self, placement: &Placement, to_world: &[Affine], world: &World) -> Affine {
+        self.local_to_world(placement, to_world).scaled(world.unit, world.unit)
+    }
+
     fn place(&self, to_world: &[Affine], world: &World, boxes: &[Bounds]) -> Placed {
         let mut placed = Placed::default();
         for (placement, bounds) in self.placements.iter().zip(boxes) {
-            let to_normalized =
-                self.local_to_world(placement, to_world).scaled(world.unit, world.unit);
+            let to_normalized = self.to_normalized(placement, to_world, world);
             let mesh = self.meshes[placement.mesh as usize];
             let material = self.details[placement.mesh as usize].material;
             let Some(mut instance) = instance(&to_normalized, &bounds.scaled(world.unit)) else {
@@ -190,12 +190,22 @@ impl Asset {
         placed
     }
 
-    /// Whether an instance can be drawn where it stands.
-    pub(crate) fn is_drawable(&self, placement: &Placement, to_world: &[Affine]) -> bool {
-        let bounds = self.bounds(placement, to_world);
-        let unit = power_of_two(unit_exponent(bounds.largest()));
-        let to_normalized = self.local_to_world(placement, to_world).scaled(unit, unit);
-        instance(&to_normalized, &bounds.scaled(unit)).is_some()
+    /// The placements that can't be drawn as the scene stands at the start, seen by the camera
+    /// that is chosen where none is asked for.
+    pub(crate) fn undrawable_at_start(&self) -> impl Iterator<Item = &Placement> {
+        let to_world = self.graph.to_world(&self.animation, 0.0);
+        let boxes = self.boxes(&to_world);
+        let camera = match self.default_camera() {
+            Some((node, yfov)) => Camera::at(&to_world[node], yfov, 1.0),
+            None => None,
+        };
+        let camera = camera.unwrap_or_else(|| Camera::framing(&joined(&boxes), 1.0));
+        let world = World::new(self, &to_world, &camera, &boxes);
+        self.placements.iter().zip(boxes).filter_map(move |(placement, bounds)| {
+            let to_normalized = self.to_normalized(placement, &to_world, &world);
+            let drawable = instance(&to_normalized, &bounds.scaled(world.unit)).is_some();
+            (!drawable).then_some(placement)
+        })
     }
 
     fn frame_of(&self, view: &View, number: u32, camera: &Camera, world: &World) -> Frame {
@@ -287,6 +297,15 @@ fn unusable(time_s: f64, place: &str, message: String) -> SceneError {
     SceneError::Frame { time_s, note: Note::new(place, message) }
 }
 
+/// The box around all boxes that can be measured.
+fn joined(boxes: &[Bounds]) -> Bounds {
+    let mut all = Bounds::EMPTY;
+    for bounds in boxes.iter().filter(|bounds| bounds.is_finite()) {
+        all.join(bounds);
+    }
+    all
+}
+
 /// The kernel's units in terms of the world's.
 struct World {
     scale_log2: i32,
@@ -299,10 +318,7 @@ struct World {
 impl World {
     /// Units in which no coordinate of an instance, the camera or a lamp exceeds 2.
     fn new(asset: &Asset, to_world: &[Affine], camera: &Camera, boxes: &[Bounds]) -> Self {
-        let mut scene = Bounds::EMPTY;
-        for bounds in boxes.iter().filter(|bounds| bounds.is_finite()) {
-            scene.join(bounds);
-        }
+        let scene = joined(boxes);
         let mut all = scene;
         all.add(camera.origin);
         for punctual in asset.punctual.iter().filter(|punctual| punctual.light.has_place()) {
