@@ -10,8 +10,8 @@ mod tile;
 
 use crate::environment::{Packing, sky};
 use crate::maths::{NO_TURN, Quat, Vec3, add, dot, look_at, scale, scatter, sub, then, turn, unit};
-use crate::model::{Channel, Keys, Lamp, LampKind, Material, MaterialId, MeshId, Model, Node};
-use crate::shapes::{cuboid, floor, join, moved};
+use crate::model::{Channel, Keys, Material, MaterialId, MeshId, Model, Node};
+use crate::shapes::{card, cuboid, floor, join, moved};
 use pattern::{Finish, Tessera, tesserae};
 
 /// A short film: the files, and the settings it looks well with.
@@ -80,12 +80,12 @@ fn model() -> Model {
     model
 }
 
-/// The floor, the board in its bronze frame, and a cool lamp against the warm sun.
+/// The floor, the board in its bronze frame, and a cool panel against the warm sun.
 fn surroundings(model: &mut Model) {
-    let polished = Material { roughness: 0.14, ..Material::matt([0.018, 0.02, 0.024]) };
+    let polished = Material { roughness: 0.22, ..Material::matt([0.018, 0.02, 0.024]) };
     model.thing(floor([0.0; 3], 120.0, 120.0), polished);
     let board = moved(cuboid([2.86, 2.86, 0.16]), add(MIDDLE, [0.0, 0.0, -0.08]));
-    model.thing(board, Material { roughness: 0.7, ..Material::matt([0.05, 0.048, 0.046]) });
+    model.thing(board, Material { roughness: 0.7, ..Material::matt([0.03, 0.029, 0.028]) });
     let rail = |width: f32, height: f32, x: f32, y: f32| {
         moved(cuboid([width, height, 0.26]), add(MIDDLE, [x, y, -0.04]))
     };
@@ -96,9 +96,13 @@ fn surroundings(model: &mut Model) {
         rail(0.08, 2.84, -1.47, 0.0),
     ];
     model.thing(join(frame), Material::metal([0.36, 0.22, 0.12], 0.4));
-    let cone = LampKind::Spot { inner_deg: 14.0, outer_deg: 34.0 };
-    let cool = Lamp { kind: cone, colour: [0.45, 0.7, 1.0], intensity: 22.0 };
-    model.lamp(cool, [4.2, 4.6, 4.0], [0.4, 0.9, 0.5]);
+    // A lamp without extent would leave sparks wherever the floor mirrors it onto the board.
+    let cool = model.material(Material::lamp([7.0, 11.0, 16.0]));
+    let panel = model.shape(card([0.0; 3], 1.2, 1.2), cool);
+    let (place, aim) = ([4.6, 5.0, 4.4], [0.4, 0.9, 0.5]);
+    // A card faces +Z, and what looks at something does so along −Z.
+    let facing = then(turn([0.0, 1.0, 0.0], 180.0), look_at(place, aim));
+    model.node(Node::mesh(panel).at(place).turned(facing));
 }
 
 /// One mesh for each finish: the same shape, another material.
@@ -204,23 +208,25 @@ fn camera(model: &mut Model) {
     model.animate(channel(Keys::Rotation(turns)));
 }
 
-/// A clear evening: a sun of four degrees low on the left behind the camera, a warm horizon
-/// around it, deep blue above. The disc is larger and dimmer than the real one, so that its
-/// reflections in metal stay free of sparks.
+/// A clear evening: a hazy sun low on the left behind the camera, a warm horizon around it, deep
+/// blue above. The disc is ten degrees wide and dimmer than the real one for the same light, so
+/// that its reflections in metal and in the floor stay free of sparks.
 fn dusk() -> Vec<u8> {
-    let sun = unit([-0.8, 0.36, 0.62]);
+    let sun = unit([-0.78, 0.52, 0.6]);
     sky(256, 128, Packing::Runs, |d| {
         let up = d[1].max(0.0);
         let towards = dot(d, sun);
         let horizon = libm::expf(-4.0 * up);
         let glow = libm::expf(-5.0 * (1.0 - towards));
-        let zenith = [0.03, 0.075, 0.21];
-        let air =
-            add(zenith, scale([0.8, 0.4, 0.26], horizon * (0.35 + 0.65 * (0.5 + 0.5 * towards))));
+        let warmth = horizon * (0.35 + 0.65 * (0.5 + 0.5 * towards));
+        let air = add([0.03, 0.075, 0.21], scale([0.8, 0.4, 0.26], warmth));
         let air = add(air, scale([0.9, 0.5, 0.22], glow * (0.4 + 0.6 * horizon)));
-        let base = if d[1] < 0.0 { [0.05, 0.045, 0.045] } else { air };
-        // The cosine of 2 degrees.
-        if towards > 0.999_39 { add(base, [1000.0, 690.0, 400.0]) } else { base }
+        // Beyond the floor's far edge the map goes on as the floor would: a mirror of the sky.
+        let dimmed = 0.1 + 0.7 * libm::expf(12.0 * d[1].min(0.0));
+        let base = if d[1] < 0.0 { scale(air, dimmed) } else { air };
+        // The cosines of 5.5 and 4.5 degrees.
+        let disc = ((towards - 0.995_40) / (0.996_92 - 0.995_40)).clamp(0.0, 1.0);
+        add(base, scale([165.0, 112.0, 64.0], disc))
     })
 }
 

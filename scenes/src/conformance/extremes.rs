@@ -95,7 +95,7 @@ fn specks() -> Scene {
         model.node(Node::mesh(card).at(place).turned(leaning).stretched([node; 3]));
     }
     super::directional(&mut model, [0.4, -0.6, -0.7], 2.0);
-    model.camera([0.0; 3], [0.0, 0.0, -1.0], 40.0);
+    model.camera([0.0; 3], [0.0, 0.0, -1.0], 52.0);
     let note = "The same card in sizes from 1 to 2^-66, seen under one angle: squares of small edges \
                 fall below 2^-100, and where a card turns black is the same everywhere.";
     Scene { max_bounces: 1, ..Scene::new("specks", note, &model).under(even_sky([0.4; 3])) }
@@ -115,7 +115,7 @@ fn tiny_slopes() -> Scene {
         };
         model.thing(card([x, y, 0.0], 0.9, 0.9), material);
     }
-    super::directional(&mut model, [-0.5, -0.5, -0.7], 2.0);
+    super::directional(&mut model, [0.5, 0.2, -0.8], 2.0);
     model.camera([0.0, 0.0, 6.0], [0.0; 3], 30.0);
     let note = "Normals whose squared length is about 1e-38: made units, or taken for none, but the \
                 same by every device.";

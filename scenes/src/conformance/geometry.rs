@@ -119,13 +119,13 @@ fn grazing() -> Scene {
     let black = Material { double_sided: true, ..Material::metal([0.0; 3], 1.0) };
     let black = model.material(black);
     let wheel = model.shape(wheel, black);
-    model.node(Node::mesh(wheel).at([-0.6, 0.5, 0.0]).stretched([0.6; 3]));
+    model.node(Node::mesh(wheel).at([-0.5, 0.45, 0.0]).stretched([0.45; 3]));
     let edge_on = turn([1.0, 0.0, 0.0], 89.6);
-    model.node(Node::mesh(wheel).at([0.6, 0.5, 0.0]).stretched([0.6; 3]).turned(edge_on));
+    model.node(Node::mesh(wheel).at([0.5, 0.45, 0.0]).stretched([0.45; 3]).turned(edge_on));
     // A long floor seen at half a degree, in slivers.
     let slivers = sheet(80, 2, |u, v| [4.0 * u - 2.0, -0.4, 30.0 * v - 28.0]);
     model.thing(slivers, Material { double_sided: true, ..Material::matt([0.6, 0.3, 0.2]) });
-    model.camera([0.0, -0.3, 5.0], [0.0, 0.0, 0.0], 24.0);
+    model.camera([0.0, -0.3, 5.0], [0.0, 0.1, 0.0], 26.0);
     let note = "Shared edges and corners head-on, edge-on and in slivers: no ray passes between two \
                 triangles that share an edge.";
     let scene = Scene::new("grazing", note, &model).under(even_sky([1.0; 3]));

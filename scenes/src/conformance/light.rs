@@ -90,7 +90,7 @@ fn many_lamps() -> Scene {
     for i in 0..144u32 {
         let place = [(i % 12) as f32 * 0.4 - 2.2, 1.0 + scatter(i, 1), (i / 12) as f32 * 0.4 - 2.2];
         // Powers over four decades, so that choosing by power and choosing evenly differ.
-        let power = libm::powf(10.0, 4.0 * scatter(i, 2) - 1.0);
+        let power = libm::powf(10.0, 4.0 * scatter(i, 2) - 2.6);
         let colour = [scatter(i, 3), scatter(i, 4), scatter(i, 5)].map(|x| (0.1 + x) * power);
         let lamp = moved(floor([0.0; 3], 0.05 + 0.1 * scatter(i, 6), 0.1), place);
         model.thing(lamp, Material { double_sided: true, ..Material::lamp(colour) });
@@ -129,7 +129,7 @@ fn hall() -> Scene {
     model.node(Node::mesh(left));
     model.node(Node::mesh(right));
     ground(&mut model, 8.0);
-    model.thing(moved(sphere(0.2, 8, 12), [0.2, 0.8, -1.0]), Material::lamp([3.0, 2.0, 1.0]));
+    model.thing(moved(sphere(0.2, 8, 12), [0.2, 0.8, -1.0]), Material::lamp([16.0, 11.0, 6.0]));
     model.camera([0.4, 1.0, 3.6], [-0.3, 0.8, 0.0], 45.0);
     let note = "Light between two mirrors for 24 bounces: roulette ends paths at the same vertex everywhere.";
     Scene { max_bounces: 24, ..Scene::new("hall-of-mirrors", note, &model) }
