@@ -2,10 +2,9 @@
 //! time, and can be killed anywhere: until the store knows a frame as done its sums stay, and the
 //! same pictures are made from them again.
 
-use crate::app::App;
-use crate::app::UNPACK_BYTES;
+use crate::app::{App, UNPACK_BYTES};
 use crate::blobs::{BlobError, Key};
-use crate::store::{StoreError, WholeFrame};
+use crate::store::{CommitId, StoreError, WholeFrame};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tessera_farm_core::plan::Plan;
 use tessera_film::{Film, exr, pack, png};
 use tessera_movie::{MovieError, MovieWriter};
 use tessera_protocol::job::{JobSpec, JobView};
-use tessera_protocol::{FrameNumber, JobId, ResultHash, UnitIndex, submit};
+use tessera_protocol::{FrameNumber, JobId, ResultHash, submit, sums};
 use tokio::time::sleep;
 
 /// Frames that are looked up at once.
@@ -110,14 +109,24 @@ impl App {
         let settings = &whole.spec.settings;
         let mut film = Film::new(settings.width, settings.height, settings.spp);
         for result in &whole.results {
-            let body = self.blobs.get(result.into())?;
-            let (_, packed) = submit::decode(&body).map_err(|error| impossible(&error))?;
-            for (index, packed) in result.units.clone().zip(packed) {
+            let body = match self.blobs.get(result.into()) {
+                Err(error) if error.is_not_found() => return Err(impossible(&error)),
+                other => other?,
+            };
+            let (header, packed) = submit::decode(&body).map_err(|error| impossible(&error))?;
+            if CommitId::of(&header.commit) != result.commit {
+                return Err(impossible(&format!("the result of lease {} changed", result.lease)));
+            }
+            for (signed, packed) in header.commit.results.iter().zip(packed) {
+                let index = signed.unit;
                 let unit = plan
-                    .unit(UnitIndex(index))
+                    .unit(index)
                     .ok_or_else(|| impossible(&format!("unit {index} lies beyond the job")))?;
                 let sums = pack::unpack(packed, unit.rect.pixels() as usize, UNPACK_BYTES)
                     .map_err(|error| impossible(&error))?;
+                if sums::hash(&sums) != signed.hash {
+                    return Err(impossible(&format!("the sums of unit {index} changed on disk")));
+                }
                 film.add(unit.rect, unit.samples, &sums).map_err(|error| impossible(&error))?;
             }
         }

@@ -25,6 +25,13 @@ pub enum BlobError {
     },
 }
 
+impl BlobError {
+    /// Whether the blob is not there at all.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 /// Which blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {

@@ -89,11 +89,7 @@ pub(crate) fn check_range<T: PartialOrd + std::fmt::Display + Copy>(
     if value >= least && value <= most {
         return Ok(());
     }
-    Err(SettingError {
-        setting,
-        value: value.to_string(),
-        allowed: format!("{least} to {most}"),
-    })
+    Err(SettingError { setting, value: value.to_string(), allowed: format!("{least} to {most}") })
 }
 
 impl RenderSettings {
@@ -144,7 +140,7 @@ mod tests {
             (RenderSettings { height: 16_385, ..ok.clone() }, "height"),
             (RenderSettings { spp: 0, ..ok.clone() }, "spp"),
             (RenderSettings { max_bounces: 65, ..ok.clone() }, "max_bounces"),
-            (RenderSettings { environment: environment(f32::NAN), ..ok.clone() }, "environment.strength"),
+            (RenderSettings { environment: environment(f32::NAN), ..ok }, "environment.strength"),
         ] {
             assert_eq!(settings.validate().unwrap_err().setting, name);
         }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use tessera_farm_core::job::{JobChange, has_ended};
 use tessera_farm_core::why::{Situation, explain};
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, Why};
-use tessera_protocol::node::DeviceClass;
+use tessera_protocol::lease::LeaseRequest;
 use tessera_protocol::{BlobHash, FrameNumber, JobId};
 
-/// A node is online while it was heard within this many lease times.
+/// A node is online while it was heard within this many lease times, or within the longest wait
+/// for work twice over, during which it says nothing.
 const ONLINE_LEASES: i64 = 2;
+const ONLINE_WAIT_MS: i64 = 2 * LeaseRequest::MAX_WAIT_MS as i64;
 
 impl App {
     /// Accepts a job; `true` beside it when it is new.
@@ -108,7 +110,7 @@ impl App {
     ) -> Result<JobView, Refusal> {
         self.job(artist, id).await?;
         let job = match self.store.change_job(id, change, None).await? {
-            Changed::Done(job) => job,
+            Changed::Done(job) => *job,
             Changed::Ended(state) => return Err(Refusal::job_ended(state)),
             Changed::Unknown => return Err(no_job(id)),
         };
@@ -125,7 +127,8 @@ impl App {
     pub(crate) async fn why(&self, artist: &Artist, id: JobId) -> Result<Vec<Why>, Refusal> {
         let job = self.job(artist, id).await?;
         let waiting = self.store.waiting(id).await?;
-        let online_since = self.clock.now_ms() - ONLINE_LEASES * self.config.lease_ms();
+        let online_ms = ONLINE_WAIT_MS.max(ONLINE_LEASES * self.config.lease_ms());
+        let online_since = self.clock.now_ms() - online_ms;
         let (mut nodes_online, mut nodes_fit) = (0, 0);
         let mut after = None;
         loop {
@@ -134,8 +137,7 @@ impl App {
             after = Some(last.id);
             for node in page.iter().filter(|node| self.last_seen(node) >= online_since) {
                 nodes_online += 1;
-                let fits =
-                    node.class == DeviceClass::Exact && node.device.kernel == self.config.kernel;
+                let fits = self.is_exact(node) && node.device.kernel == waiting.kernel;
                 nodes_fit += u64::from(fits);
             }
         }

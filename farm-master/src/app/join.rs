@@ -118,7 +118,13 @@ impl App {
 
     /// When a node was last heard, by memory or by store.
     pub(super) fn last_seen(&self, node: &NodeView) -> i64 {
-        node.last_seen_ms.max(self.heard.of_node(node.id).unwrap_or(i64::MIN))
+        node.last_seen_ms.max(self.heard.node(node.id).unwrap_or(i64::MIN))
+    }
+
+    /// Whether a node may have exact work now: it may have joined a master with other hashes.
+    pub(super) fn is_exact(&self, node: &NodeView) -> bool {
+        node.device.kernel == self.config.kernel
+            && class_of(&self.config.conformance, &node.device.conformance) == DeviceClass::Exact
     }
 
     pub(super) fn need_kernel(&self, kernel: tessera_protocol::KernelId) -> Result<(), Refusal> {

@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tessera_farm_core::lease::has_expired;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
-use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{BlobHash, JobId, LeaseId, NodeId};
 use tokio::time::{Instant, timeout_at};
 
@@ -19,7 +18,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Which leaseholders were heard, and when. Only in memory: after a restart everybody counts as
 /// heard at the start.
 #[derive(Default)]
-pub(crate) struct Heard(Mutex<HashMap<LeaseId, Hearing>>);
+pub(crate) struct Heard {
+    leases: Mutex<HashMap<LeaseId, Hearing>>,
+    nodes: Mutex<HashMap<NodeId, i64>>,
+}
 
 #[derive(Clone, Copy)]
 struct Hearing {
@@ -48,9 +50,14 @@ impl Heard {
         self.lock().get(&lease).map(|hearing| hearing.at_ms)
     }
 
-    /// When any lease of this node was heard last.
-    pub(crate) fn of_node(&self, node: NodeId) -> Option<i64> {
-        self.lock().values().filter(|hearing| hearing.node == node).map(|h| h.at_ms).max()
+    /// Notes a sign of life of a node.
+    fn note_node(&self, node: NodeId, at_ms: i64) {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(node, at_ms);
+    }
+
+    /// When this node was heard last.
+    pub(crate) fn node(&self, node: NodeId) -> Option<i64> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
     }
 
     pub(crate) fn forget(&self, lease: LeaseId) {
@@ -66,7 +73,7 @@ impl Heard {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<LeaseId, Hearing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,8 +85,9 @@ impl App {
         request: LeaseRequest,
     ) -> Result<Option<LeaseGrant>, Refusal> {
         self.need_kernel(request.kernel)?;
+        self.heard.note_node(node, self.clock.now_ms());
         let known = self.store.node(node).await?;
-        if known.is_none_or(|known| known.class != DeviceClass::Exact) {
+        if !known.is_some_and(|known| self.is_exact(&known)) {
             return Err(Refusal::new(
                 Code::NodeNotExact,
                 "The node's conformance hashes are not this kernel's, so it may not have exact \
@@ -145,6 +153,7 @@ impl App {
         lease: LeaseId,
     ) -> Result<HeartbeatView, Refusal> {
         let now_ms = self.clock.now_ms();
+        self.heard.note_node(node, now_ms);
         if self.heard.again(lease, node, now_ms) {
             return Ok(HeartbeatView { alive: true });
         }

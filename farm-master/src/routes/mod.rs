@@ -76,12 +76,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// Longest time for a request to be answered: more than a lease's wait. A body on its way in or
-/// out has limits of its own.
+/// Longest time for a request to be answered, its body included: more than a lease's wait.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// The same for a submit, whose body may come over a slow line.
+const SUBMIT_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 #[derive(OpenApi)]
 #[openapi(
@@ -130,6 +132,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
 /// The OpenAPI document, as it is checked in and served.
 pub fn openapi_document() -> String {
     let mut document = api().to_openapi();
+    describe_refusals(&mut document);
     let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     document
         .components
@@ -139,6 +142,20 @@ pub fn openapi_document() -> String {
     let mut text = document.to_pretty_json().expect("an OpenAPI document has string keys only");
     text.push('\n');
     text
+}
+
+/// Every route may refuse, and does it in one form.
+fn describe_refusals(document: &mut utoipa::openapi::OpenApi) {
+    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+    let refusal = ResponseBuilder::new()
+        .description("A refusal, which says what kind it is and what to do")
+        .content("application/problem+json", problem)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            operation.responses.responses.insert("default".into(), refusal.clone().into());
+        }
+    }
 }
 
 /// The routes, ready to be served.
@@ -162,6 +179,7 @@ async fn answer_in_time(State(app): State<Arc<App>>, request: Request, next: Nex
     // An upload is answered after its body; each piece of that has its own time limit.
     let within = match request.uri().path() {
         "/v1/uploads" => uploads::WHOLE_BODY_WITHIN,
+        path if path.ends_with("/submit") => SUBMIT_WITHIN,
         _ => ANSWER_WITHIN,
     };
     let response = match tokio::time::timeout(within, next.run(request)).await {

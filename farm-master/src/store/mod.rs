@@ -69,7 +69,7 @@ pub enum Creation {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Changed {
     /// It is so, now or since earlier.
-    Done(JobView),
+    Done(Box<JobView>),
     /// It came too late.
     Ended(JobState),
     /// There is no such job.
@@ -230,6 +230,8 @@ pub struct Joining {
 /// What `why` needs beyond the job itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
+    /// The kernel that the job pins.
+    pub kernel: KernelId,
     /// Units whose lease ended without a result and that are not verified.
     pub failing: u64,
     /// What the last of them failed of.

@@ -123,3 +123,26 @@ async fn giving_back_without_blame_counts_no_failure() {
     let job = farm.job(&job).await;
     assert_eq!((job.state, job.units.free), (JobState::Active, 24));
 }
+
+#[tokio::test]
+async fn a_result_that_is_lost_on_the_disk_fails_its_job_and_no_other() {
+    let mut farm = Farm::start().await;
+    let job = farm.submit(|spec| spec.frames.last = spec.frames.first).await;
+    let node = farm.node(1).await;
+    let (first, second) = (node.lease(1).await, node.lease(u64::MAX).await);
+    node.submit(&first).await;
+    let folder = farm.config.state.join("blobs/results");
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    node.submit(&second).await;
+    let failed = farm.until(&job, JobState::Failed).await;
+    assert!(failed.reason.unwrap().starts_with("frame 1 cannot be assembled"));
+
+    let other = farm.submit(|spec| spec.frames.last = spec.frames.first).await;
+    farm.restart().await;
+    farm.node(1).await.work_all(u64::MAX).await;
+    farm.until(&other, JobState::Completed).await;
+}

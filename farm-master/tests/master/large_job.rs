@@ -1,6 +1,6 @@
 //! A job of ten million units costs what it touches.
 
-use crate::store::{ask, new_job, open};
+use crate::store::{ask, new_job, open, result};
 use std::path::Path;
 use std::time::Instant;
 use tessera_farm_master::store::Store as _;
@@ -43,4 +43,42 @@ async fn ten_million_units_are_accepted_in_little_room() {
     assert_eq!(first.units[0].frame, FrameNumber(1));
     let free = store.job(JobId([1; 16])).await.unwrap().unwrap().0.units.free;
     assert_eq!(free, 10_000_000 - first.units.len() as u64);
+}
+
+/// Leases that are worked on at once.
+const AT_ONCE: u64 = 64;
+
+#[tokio::test]
+async fn a_million_units_are_leased_and_entered_in_little_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let job = new_job(1, |spec| {
+        spec.frames.last = FrameNumber(100);
+        (spec.settings.width, spec.settings.height, spec.tile) = (800, 800, 8);
+        (spec.settings.spp, spec.samples_per_unit) = (1, 1);
+    });
+    assert_eq!(job.spec.units(), 1_000_000);
+    store.create_job(job).await.unwrap();
+    let start = Instant::now();
+    let worker = async |first: u64| {
+        let mut leases = 0;
+        let mut number = first;
+        while let Some(granted) = store.lease(ask(number, 1, 64 * 64)).await.unwrap() {
+            store.enter(result(granted.lease.id, 1)).await.unwrap();
+            number += AT_ONCE;
+            leases += 1;
+        }
+        leases
+    };
+    let leases: Vec<u64> = futures::future::join_all((0..AT_ONCE).map(worker)).await;
+    let (cycles, took) = (leases.iter().sum::<u64>(), start.elapsed());
+    let disk = bytes_in(folder.path());
+    println!(
+        "10^6 units: {cycles} leases in {took:.1?}, {:.0} cycles a second, {disk} bytes of disk",
+        cycles as f64 / took.as_secs_f64()
+    );
+    let done = store.job(JobId([1; 16])).await.unwrap().unwrap().0;
+    assert_eq!((done.units.verified, done.units.leased), (1_000_000, 0));
+    assert_eq!(store.whole_frames(200).await.unwrap().len(), 100);
+    assert!(disk < 100 << 20, "{disk} bytes of disk");
 }

@@ -3,6 +3,7 @@
 mod access;
 mod endings;
 mod film;
+mod kill;
 mod large_job;
 mod openapi;
 mod refusals;

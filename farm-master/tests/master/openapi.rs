@@ -30,5 +30,5 @@ fn every_reference_in_it_leads_somewhere() {
             _ => {}
         }
     }
-    assert!(references > 20, "only {references} references were found");
+    assert!(references > 40, "only {references} references were found");
 }

@@ -50,7 +50,7 @@ pub(crate) fn ask(number: u64, node: u8, samples_wanted: u64) -> LeaseAsk {
     }
 }
 
-fn result(lease: LeaseId, commit: u8) -> CheckedResult {
+pub(crate) fn result(lease: LeaseId, commit: u8) -> CheckedResult {
     CheckedResult { lease, commit: CommitId([commit; 32]), rays: 10, now_ms: 3000 }
 }
 

@@ -2,7 +2,7 @@
 
 use reqwest::{Client, Response, StatusCode};
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -48,24 +48,14 @@ impl Farm {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        // The client wants a choice of TLS even where it speaks none; only the first one counts.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let state = tempfile::tempdir().unwrap();
-        let inspect = |scene: &Path, _: Option<&Path>, _: &JobSpec| {
-            let bytes = std::fs::read(scene).map_err(|error| error.to_string())?;
-            if bytes.starts_with(BAD_SCENE) {
-                return Err("The scene needs KHR_draco_mesh_compression, which is not here.".into());
-            }
-            Ok(vec!["Material 0 is transmissive; it is rendered opaque.".to_owned()])
-        };
-        let state_folder = state.path().join("farm");
-        let mut config = Config::new(state_folder, KERNEL, conformance(), Arc::new(inspect));
+        let mut config = config(state.path().join("farm"));
         change(&mut config);
         let mut farm = Self {
             config,
             url: String::new(),
             token: String::new(),
-            http: Client::builder().timeout(Duration::from_secs(60)).build().unwrap(),
+            http: http(),
             stop: None,
             running: None,
             state,
@@ -179,6 +169,24 @@ impl Farm {
     }
 }
 
+/// A master with a kernel of its own and no reader of scenes.
+pub(crate) fn config(state: PathBuf) -> Config {
+    let inspect = |scene: &Path, _: Option<&Path>, _: &JobSpec| {
+        let bytes = std::fs::read(scene).map_err(|error| error.to_string())?;
+        if bytes.starts_with(BAD_SCENE) {
+            return Err("The scene needs KHR_draco_mesh_compression, which is not here.".into());
+        }
+        Ok(vec!["Material 0 is transmissive; it is rendered opaque.".to_owned()])
+    };
+    Config::new(state, KERNEL, conformance(), Arc::new(inspect))
+}
+
+pub(crate) fn http() -> Client {
+    // The client wants a choice of TLS even where it speaks none; only the first one counts.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().timeout(Duration::from_secs(60)).build().unwrap()
+}
+
 /// A small job: three frames of four tiles and two ranges each.
 pub(crate) fn spec(scene: BlobHash) -> JobSpec {
     JobSpec {
@@ -200,7 +208,7 @@ pub(crate) async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T
             return found;
         }
         assert!(std::time::Instant::now() < patience, "it did not happen");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
@@ -240,6 +248,12 @@ impl Node {
         self.url.clone_from(&farm.url);
     }
 
+    /// The same node, speaking to a master elsewhere.
+    pub(crate) fn at_url(&self, url: &str) -> Self {
+        let key = NodeKey::from_secret(&self.key.secret());
+        Self { key, token: self.token.clone(), url: url.to_owned(), http: self.http.clone() }
+    }
+
     async fn post(&self, path: &str, body: &impl serde::Serialize) -> Response {
         let request = self.http.post(format!("{}/node/v1{path}", self.url));
         request.bearer_auth(&self.token).json(body).send().await.unwrap()
@@ -253,6 +267,35 @@ impl Node {
     pub(crate) async fn lease(&self, samples_wanted: u64) -> LeaseGrant {
         let response = self.ask(&request(samples_wanted, 25_000)).await;
         read(response, StatusCode::OK).await
+    }
+
+    /// Work, if there is some now and the master lives.
+    pub(crate) async fn try_lease(
+        &self,
+        samples_wanted: u64,
+    ) -> reqwest::Result<Option<LeaseGrant>> {
+        let request = self.http.post(format!("{}/node/v1/lease", self.url));
+        let request = request.bearer_auth(&self.token).json(&self::request(samples_wanted, 20));
+        let response = request.send().await?.error_for_status()?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        response.json().await.map(Some)
+    }
+
+    /// Sends what a lease brought, if the master lives. `None` is a refusal.
+    pub(crate) async fn try_send(
+        &self,
+        lease: LeaseId,
+        body: Vec<u8>,
+    ) -> reqwest::Result<Option<SubmitView>> {
+        let request = self.http.post(format!("{}/node/v1/leases/{lease}/submit", self.url));
+        let response = request.bearer_auth(&self.token).body(body).send().await?;
+        if response.status() == StatusCode::CONFLICT {
+            assert_eq!(refused(response).await, "lease-ended");
+            return Ok(None);
+        }
+        response.error_for_status()?.json().await.map(Some)
     }
 
     /// Whether there is work now.

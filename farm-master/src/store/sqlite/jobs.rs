@@ -118,7 +118,7 @@ pub(super) async fn change(
     let Some(job) = Job::find(db, id).await? else { return Ok(Changed::Unknown) };
     let Ok(state) = step(job.state, change) else { return Ok(Changed::Ended(job.state)) };
     if state == job.state {
-        return Ok(Changed::Done(job.view()?));
+        return Ok(Changed::Done(Box::new(job.view()?)));
     }
     sqlx::query("UPDATE job SET state = $2, reason = $3 WHERE id = $1")
         .bind(&id.0[..])
@@ -130,7 +130,7 @@ pub(super) async fn change(
         clear(db, id).await?;
     }
     emit(db, id, &JobEvent::State { state, reason }).await?;
-    Ok(Changed::Done(Job::of(db, id).await?.view()?))
+    Ok(Changed::Done(Box::new(Job::of(db, id).await?.view()?)))
 }
 
 /// Drops what only a job that goes on needs. Its leases end with it.
@@ -203,7 +203,7 @@ pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Wait
         failing += u64::from(chunk.state(at) != UnitState::Verified);
     }
     let last_failure = rows.first().map(|row| row.try_get("reason")).transpose()?;
-    Ok(Waiting { failing, last_failure, jobs_ahead })
+    Ok(Waiting { kernel: job.kernel, failing, last_failure, jobs_ahead })
 }
 
 /// A chunk as it is stored, or all free where it has no row.
