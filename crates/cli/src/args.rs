@@ -38,6 +38,13 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Start a farm, render the sample animation with it, and stop it again.
     Demo(DemoArgs),
+    #[command(flatten)]
+    Ask(Ask),
+}
+
+/// What is asked of a master that runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ask {
     /// Upload a scene and have frames of it rendered.
     Submit(Box<SubmitArgs>),
     /// List jobs, newest first.

@@ -3,7 +3,13 @@
 use crate::args::Args;
 use crate::network::state::StateFolder;
 use anyhow::{Context, bail};
+use std::time::Duration;
 use tessera_client::{Client, MasterAddress, PlainHttp};
+
+/// How long the master may be away when a command begins.
+const FIRST_CONTACT: Duration = Duration::from_secs(1);
+/// How long it may be away in the middle of one: it may be restarted.
+const LATER: Duration = Duration::from_secs(60);
 
 /// What was said about the master, not looked up yet.
 pub(crate) struct Connection {
@@ -31,8 +37,15 @@ impl Connection {
         &self.state
     }
 
-    /// A client of the master that is meant.
-    pub(crate) fn open(&self) -> anyhow::Result<Client> {
+    /// A client of the master that is meant, once that has answered: a wrong address is told at
+    /// once, while a master that goes away later is waited for.
+    pub(crate) async fn open(&self) -> anyhow::Result<Client> {
+        let client = self.client()?;
+        client.clone().with_patience(FIRST_CONTACT).health().await?;
+        Ok(client.with_patience(LATER))
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
         let local = self.state.master_address()?;
         let Some(address) = self.master.as_ref().or(local.as_ref()) else {
             bail!(
@@ -77,14 +90,15 @@ mod tests {
     #[test]
     fn the_local_token_is_given_to_the_local_master_only() {
         let folder = tempfile::tempdir().unwrap();
-        let nothing = connection(folder.path(), None).open().err().unwrap().to_string();
+        let nothing = connection(folder.path(), None).client().err().unwrap().to_string();
         assert!(nothing.contains("farm up"), "{nothing}");
 
         let state = StateFolder::new(folder.path().to_path_buf());
         state.write_for_test("http://127.0.0.1:7000", "secret");
-        assert!(connection(folder.path(), None).open().is_ok());
-        assert!(connection(folder.path(), Some("http://127.0.0.1:7000/")).open().is_ok());
-        let other = connection(folder.path(), Some("http://127.0.0.1:7001")).open().err().unwrap();
+        assert!(connection(folder.path(), None).client().is_ok());
+        assert!(connection(folder.path(), Some("http://127.0.0.1:7000/")).client().is_ok());
+        let other =
+            connection(folder.path(), Some("http://127.0.0.1:7001")).client().err().unwrap();
         assert!(other.to_string().contains("no token"), "{other}");
     }
 }

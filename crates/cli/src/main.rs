@@ -20,12 +20,13 @@ mod network;
 mod show;
 mod up;
 
-use args::{Args, Command};
+use args::{Args, Ask, Command};
 use clap::Parser;
+use commands::inspect;
 use connection::Connection;
 use show::Voice;
 use std::process::ExitCode;
-use tessera_client::ClientError;
+use tessera_client::{Client, ClientError};
 
 /// One thread: the death signal of `farm up`'s children is bound to the thread that started them,
 /// and there is nothing to compute here.
@@ -48,27 +49,22 @@ async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Up(up) => up::run(&up, connection.state(), voice).await,
         Command::Demo(demo) => demo::run(&demo, connection.state(), voice).await,
-        Command::Submit(submit) => commands::submit::run(&connection.open()?, &submit, voice).await,
-        Command::Jobs => commands::inspect::jobs(&connection.open()?, voice).await,
-        Command::Show { job } => commands::inspect::show(&connection.open()?, job, voice).await,
-        Command::Why { job } => commands::inspect::why(&connection.open()?, job, voice).await,
-        Command::Nodes => commands::inspect::nodes(&connection.open()?, voice).await,
-        Command::Watch { job } => commands::watch::run(&connection.open()?, job, voice).await,
-        Command::Pause { job } => {
-            let view = connection.open()?.pause(job).await?;
-            commands::inspect::print_state(&view, voice)
-        }
-        Command::Resume { job } => {
-            let view = connection.open()?.resume(job).await?;
-            commands::inspect::print_state(&view, voice)
-        }
-        Command::Cancel { job } => {
-            let view = connection.open()?.cancel(job).await?;
-            commands::inspect::print_state(&view, voice)
-        }
-        Command::Download(download) => {
-            commands::download::run(&connection.open()?, &download, voice).await
-        }
+        Command::Ask(ask) => answer(&connection.open().await?, ask, voice).await,
+    }
+}
+
+async fn answer(client: &Client, ask: Ask, voice: Voice) -> anyhow::Result<()> {
+    match ask {
+        Ask::Submit(submit) => commands::submit::run(client, &submit, voice).await,
+        Ask::Jobs => inspect::jobs(client, voice).await,
+        Ask::Show { job } => inspect::show(client, job, voice).await,
+        Ask::Watch { job } => commands::watch::run(client, job, voice).await,
+        Ask::Why { job } => inspect::why(client, job, voice).await,
+        Ask::Pause { job } => inspect::print_state(&client.pause(job).await?, voice),
+        Ask::Resume { job } => inspect::print_state(&client.resume(job).await?, voice),
+        Ask::Cancel { job } => inspect::print_state(&client.cancel(job).await?, voice),
+        Ask::Download(download) => commands::download::run(client, &download, voice).await,
+        Ask::Nodes => inspect::nodes(client, voice).await,
     }
 }
 
