@@ -1,10 +1,9 @@
 //! Pictures whose right answer is known without rendering.
 //!
-//! The answers come from closed forms, and where there is none from quadrature in doubles of the
-//! BRDF of the glTF specification (appendix B). A white dielectric is *not* one of the
-//! exact cases: under glTF's coat of F0 = 0.04 it loses a little light seen straight on and gains
-//! some seen aslant, and a rough metal, whose lobe counts one scattering only, loses some. What is
-//! exact is a smooth white metal.
+//! The answers come from closed forms, and where there is none from quadrature in doubles of
+//! glTF's BRDF, whose diffuse layer gets what the coat above it leaves. So white dielectrics and a
+//! smooth white metal reflect all light; a rough metal, whose lobe counts one scattering only,
+//! loses some.
 
 mod brdf;
 
@@ -245,7 +244,7 @@ fn lamps() -> Vec<KnownAnswer> {
                irradiance: f64| {
         let mut model = tabletop(surface);
         model.lamp(Lamp { kind, colour: [1.0, 0.5, 0.25], intensity }, from, to);
-        let f = surface.brdf(UP, diagonal).map(|f| f * diagonal[1] * irradiance);
+        let f = surface.brdf().value(UP, diagonal).map(|f| f * diagonal[1] * irradiance);
         let expected = [f[0], f[1] * 0.5, f[2] * 0.25];
         let scene = Scene { max_bounces: 1, spp: 16, ..scene(name, note, &model) };
         uniform(scene, expected, Agreement::EachPixel(2e-3))
@@ -296,7 +295,7 @@ fn under_even_sky() -> Vec<KnownAnswer> {
             model.node(Node::mesh(plate).turned(slant));
             model.camera([0.0, 0.0, 3.0], [0.0; 3], 0.1);
             let scene = Scene { max_bounces: 2, ..scene(name, note, &model) };
-            let expected = surface.albedo(libm::cos(f64::from(slant_deg).to_radians()));
+            let expected = surface.brdf().albedo(libm::cos(f64::from(slant_deg).to_radians()));
             uniform(
                 scene.under(sky(8, 4, Packing::Flat, |_| [1.0; 3])),
                 expected,
@@ -349,6 +348,7 @@ fn panel() -> KnownAnswer {
     let scene = Scene { max_bounces: 1, ..scene("panel", note, &model) };
 
     const CELLS: u32 = 200;
+    let clay = CLAY.brdf();
     let mut sum = [0.0; 3];
     for i in 0..CELLS * CELLS {
         let along =
@@ -359,7 +359,7 @@ fn panel() -> KnownAnswer {
         let towards = to.map(|x| x / square.sqrt());
         // Lamp and table face each other: both cosines are the same.
         let weight = towards[1] * towards[1] / square;
-        let f = CLAY.brdf(UP, towards);
+        let f = clay.value(UP, towards);
         sum = std::array::from_fn(|k| sum[k] + f[k] * weight);
     }
     let cell = f64::from(size[0]) * f64::from(size[1]) / f64::from(CELLS * CELLS);
@@ -392,7 +392,7 @@ fn veiled_lamp() -> KnownAnswer {
     let note = "A lamp through a veil of alpha 0.3 gives seven tenths of its light.";
     let scene = Scene { max_bounces: 1, ..scene("veiled-lamp", note, &model) };
     let diagonal = [0.5f64.sqrt(), 0.5f64.sqrt(), 0.0];
-    let expected = CLAY.brdf(UP, diagonal).map(|f| f * diagonal[1] * 3.0 * 0.7);
+    let expected = CLAY.brdf().value(UP, diagonal).map(|f| f * diagonal[1] * 3.0 * 0.7);
     uniform(scene, expected, Agreement::Mean(0.03))
 }
 
