@@ -76,7 +76,7 @@ impl Writer {
             let all = values
                 .iter()
                 .fold(first, |best, value| std::array::from_fn(|i| better(best[i], value[i])));
-            bounds.then(|| all.to_vec())
+            bounds.then(|| wide(all).to_vec())
         };
         let accessor = json::Accessor {
             buffer_view: self.view(&bytes),
@@ -142,17 +142,18 @@ impl Writer {
         };
         match node.placement {
             Placement::Parts { translation, rotation, scale } => {
-                written.translation = Some(translation);
-                written.rotation = Some(rotation);
-                written.scale = Some(scale);
+                written.translation = Some(wide(translation));
+                written.rotation = Some(wide(rotation));
+                written.scale = Some(wide(scale));
             }
-            Placement::Matrix(matrix) => written.matrix = Some(matrix),
+            Placement::Matrix(matrix) => written.matrix = Some(wide(matrix)),
         }
         match &node.attachment {
             Attachment::Nothing => {}
             Attachment::Mesh(mesh) => written.mesh = Some(mesh.0),
             Attachment::Camera { yfov_deg } => {
-                let perspective = json::Perspective { yfov: yfov_deg.to_radians(), znear: 0.01 };
+                let perspective =
+                    json::Perspective { yfov: yfov_deg.to_radians().into(), znear: 0.01 };
                 self.root.cameras.push(json::Camera { kind: "perspective", perspective });
                 written.camera = Some(self.root.cameras.len() - 1);
             }
@@ -211,6 +212,11 @@ impl Writer {
     }
 }
 
+/// The same numbers: every float is a double.
+fn wide<const N: usize>(floats: [f32; N]) -> [f64; N] {
+    floats.map(f64::from)
+}
+
 fn wrap(wrap: Wrap) -> u32 {
     match wrap {
         Wrap::Repeat => 10_497,
@@ -224,27 +230,29 @@ fn material(material: &Material) -> json::Material {
         |id: Option<crate::model::TextureId>| id.map(|id| json::TextureInfo { index: id.0 });
     let (alpha_mode, alpha_cutoff) = match material.alpha {
         Alpha::Opaque => ("OPAQUE", None),
-        Alpha::Mask(cutoff) => ("MASK", Some(cutoff)),
+        Alpha::Mask(cutoff) => ("MASK", Some(cutoff.into())),
         Alpha::Blend => ("BLEND", None),
     };
     json::Material {
         pbr: json::MetallicRoughness {
-            base_color_factor: material.base,
+            base_color_factor: wide(material.base),
             base_color_texture: texture(material.base_texture),
-            metallic_factor: material.metallic,
-            roughness_factor: material.roughness,
+            metallic_factor: material.metallic.into(),
+            roughness_factor: material.roughness.into(),
             metallic_roughness_texture: texture(material.metallic_roughness_texture),
         },
         normal_texture: material
             .normal_texture
-            .map(|id| json::NormalTexture { index: id.0, scale: material.normal_scale }),
-        emissive_factor: material.emissive,
+            .map(|id| json::NormalTexture { index: id.0, scale: material.normal_scale.into() }),
+        emissive_factor: wide(material.emissive),
         emissive_texture: texture(material.emissive_texture),
         alpha_mode,
         alpha_cutoff,
         double_sided: material.double_sided,
         extensions: (material.emissive_strength != 1.0).then_some(json::MaterialExtensions {
-            strength: json::EmissiveStrength { emissive_strength: material.emissive_strength },
+            strength: json::EmissiveStrength {
+                emissive_strength: material.emissive_strength.into(),
+            },
         }),
     }
 }
@@ -255,10 +263,13 @@ fn json_lamp(lamp: &crate::model::Lamp) -> json::Lamp {
         LampKind::Directional => ("directional", None),
         LampKind::Spot { inner_deg, outer_deg } => {
             let (inner, outer) = (inner_deg.to_radians(), outer_deg.to_radians());
-            ("spot", Some(json::Spot { inner_cone_angle: inner, outer_cone_angle: outer }))
+            (
+                "spot",
+                Some(json::Spot { inner_cone_angle: inner.into(), outer_cone_angle: outer.into() }),
+            )
         }
     };
-    json::Lamp { kind, color: lamp.colour, intensity: lamp.intensity, spot }
+    json::Lamp { kind, color: wide(lamp.colour), intensity: lamp.intensity.into(), spot }
 }
 
 /// The header, the JSON chunk padded with spaces, the binary chunk padded with zeros.

@@ -16,11 +16,20 @@ pub(super) fn scenes() -> Vec<Scene> {
     let scaled = "The room a thousand million times as large or small, by its vertices or by a node \
                   above all: products of three lengths neither overflow nor vanish, and the picture \
                   is the room's.";
-    let at =
-        |name, model: &Model| Scene { spp: 8, max_bounces: 5, ..Scene::new(name, scaled, model) };
+    let same = "The room scaled by a power of two, which rounds nothing: not only like the room's \
+                picture but the very same integers.";
+    let with = |note, name, model: &Model| Scene {
+        spp: 8,
+        max_bounces: 5,
+        ..Scene::new(name, note, model)
+    };
+    let at = |name, model: &Model| with(scaled, name, model);
+    let twin = |name, model: &Model| with(same, name, model);
     vec![
         at("room-times-1e9", &room().scaled(1e9)),
         at("room-times-1e-9", &room().scaled(1e-9)),
+        twin("room-times-two-to-the-30", &room().scaled(libm::ldexp(1.0, 30))),
+        twin("room-times-two-to-the-minus-30", &room().scaled(libm::ldexp(1.0, -30))),
         at("room-under-a-node-of-1e9", &under_a_node(room(), 1e9)),
         at("room-under-a-node-of-1e-9", &under_a_node(room(), 1e-9)),
         inner_scales(),

@@ -1,4 +1,8 @@
 //! glTF's JSON, as far as the scenes use it.
+//!
+//! Numbers are doubles that hold floats exactly. The shortest decimals of a float would do for a
+//! reader of floats, but one of doubles would get other numbers, and no longer half of them from
+//! a scene half as large.
 
 use serde::Serialize;
 
@@ -59,13 +63,13 @@ pub(super) struct Node {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub translation: Option<[f32; 3]>,
+    pub translation: Option<[f64; 3]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rotation: Option<[f32; 4]>,
+    pub rotation: Option<[f64; 4]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scale: Option<[f32; 3]>,
+    pub scale: Option<[f64; 3]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub matrix: Option<[f32; 16]>,
+    pub matrix: Option<[f64; 16]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mesh: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,8 +104,8 @@ pub(super) struct Lamps {
 pub(super) struct Lamp {
     #[serde(rename = "type")]
     pub kind: &'static str,
-    pub color: [f32; 3],
-    pub intensity: f32,
+    pub color: [f64; 3],
+    pub intensity: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spot: Option<Spot>,
 }
@@ -109,8 +113,8 @@ pub(super) struct Lamp {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Spot {
-    pub inner_cone_angle: f32,
-    pub outer_cone_angle: f32,
+    pub inner_cone_angle: f64,
+    pub outer_cone_angle: f64,
 }
 
 #[derive(Serialize)]
@@ -122,8 +126,8 @@ pub(super) struct Camera {
 
 #[derive(Serialize)]
 pub(super) struct Perspective {
-    pub yfov: f32,
-    pub znear: f32,
+    pub yfov: f64,
+    pub znear: f64,
 }
 
 #[derive(Serialize)]
@@ -159,12 +163,12 @@ pub(super) struct Material {
     pub pbr: MetallicRoughness,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normal_texture: Option<NormalTexture>,
-    pub emissive_factor: [f32; 3],
+    pub emissive_factor: [f64; 3],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emissive_texture: Option<TextureInfo>,
     pub alpha_mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha_cutoff: Option<f32>,
+    pub alpha_cutoff: Option<f64>,
     pub double_sided: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<MaterialExtensions>,
@@ -173,11 +177,11 @@ pub(super) struct Material {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MetallicRoughness {
-    pub base_color_factor: [f32; 4],
+    pub base_color_factor: [f64; 4],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_color_texture: Option<TextureInfo>,
-    pub metallic_factor: f32,
-    pub roughness_factor: f32,
+    pub metallic_factor: f64,
+    pub roughness_factor: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metallic_roughness_texture: Option<TextureInfo>,
 }
@@ -191,7 +195,7 @@ pub(super) struct MaterialExtensions {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EmissiveStrength {
-    pub emissive_strength: f32,
+    pub emissive_strength: f64,
 }
 
 #[derive(Serialize)]
@@ -202,7 +206,7 @@ pub(super) struct TextureInfo {
 #[derive(Serialize)]
 pub(super) struct NormalTexture {
     pub index: usize,
-    pub scale: f32,
+    pub scale: f64,
 }
 
 #[derive(Serialize)]
@@ -259,9 +263,9 @@ pub(super) struct Accessor {
     #[serde(rename = "type")]
     pub kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub min: Option<Vec<f32>>,
+    pub min: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<Vec<f32>>,
+    pub max: Option<Vec<f64>>,
 }
 
 #[derive(Serialize)]
