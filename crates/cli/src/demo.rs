@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tessera_client::Client;
-use tessera_protocol::job::{FrameSpan, JobSpec, JobView};
+use tessera_protocol::job::{FrameSpan, JobSpec, JobState, JobView};
 use tessera_protocol::node::NodeView;
 use tessera_protocol::settings::{Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber, JobId, NodeId};
@@ -72,6 +72,7 @@ async fn show(
 ) -> anyhow::Result<Report> {
     let begun = Instant::now();
     download::clear(output)?;
+    cancel_earlier(client, voice).await?;
     let before = client.nodes().await?;
     let job = submit_sample(client, state, voice).await?;
     let job = watch::follow(client, job.id, voice).await?;
@@ -87,6 +88,17 @@ async fn show(
         nodes: shares(&before, &client.nodes().await?),
         folder: output.to_path_buf(),
     })
+}
+
+/// Stops what an interrupted demo left: it would be rendered first.
+async fn cancel_earlier(client: &Client, voice: Voice) -> anyhow::Result<()> {
+    for job in client.jobs().await? {
+        if matches!(job.state, JobState::Active | JobState::Paused) {
+            voice.remark(&format!("cancelling job {} of an interrupted demo", job.id));
+            client.cancel(job.id).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn submit_sample(

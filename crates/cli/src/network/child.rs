@@ -118,12 +118,11 @@ impl Supervised {
     }
 
     fn obituary(&self, status: ExitStatus) -> String {
-        let log = self.recipe.log.display();
-        match self.last_words() {
-            Some(words) => {
-                format!("{} ended ({status}): {words} (more in {log})", self.recipe.name)
-            }
-            None => format!("{} ended ({status}) without a word in {log}", self.recipe.name),
+        let (name, log) = (&self.recipe.name, self.recipe.log.display());
+        // Who was killed had no time to say why.
+        match self.last_words().filter(|_| status.code().is_some()) {
+            Some(words) => format!("{name} ended ({status}): {words} (more in {log})"),
+            None => format!("{name} ended ({status}); its log is {log}"),
         }
     }
 
