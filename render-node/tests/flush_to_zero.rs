@@ -165,6 +165,16 @@ fn random_model(random: &mut Random) -> Model {
     }
     let from = [0.3 * reach, 1.2 * reach, 3.0 * reach];
     model.camera(from, [0.0; 3], 50.0);
+    if random.below(2) == 0 {
+        // A glare at the camera itself, on dark smooth metal: where half vector and view are the
+        // same, Schlick's term vanishes, and what is left are products of small numbers.
+        model.point_lamp(from, magnitude(random, 30, 38));
+        let dim = colour(random, -30, -20).map(|x| if x > 1e-10 { 0.0 } else { x });
+        let metal = model.material(Material::metal(dim, 0.05 + 0.3 * random.unit()));
+        let shape = model.shape(card([0.0; 3], 4.0, 4.0), metal);
+        let slant = turn([random.unit(), 1.0, 0.0], 20.0 + 60.0 * random.unit());
+        model.node(Node::mesh(shape).at([0.0; 3]).turned(slant).stretched([reach; 3]));
+    }
     model
 }
 
