@@ -99,9 +99,8 @@ impl From<SignatureBytes> for String {
 /// Whether `signature` is that of `node` over `message`. Strict: a key or signature with several
 /// encodings is refused.
 pub fn verify(node: NodeId, message: &[u8], signature: &SignatureBytes) -> bool {
-    VerifyingKey::from_bytes(&node.0).is_ok_and(|key| {
-        key.verify_strict(message, &Signature::from_bytes(&signature.0)).is_ok()
-    })
+    VerifyingKey::from_bytes(&node.0)
+        .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(&signature.0)).is_ok())
 }
 
 /// A node's secret key. It is never printed.
@@ -171,10 +170,7 @@ mod tests {
             Commit { lease: LeaseId([0; 16]), ..commit.clone() },
             Commit { generation: Generation(5), ..commit.clone() },
             Commit { results: vec![], ..commit.clone() },
-            Commit {
-                results: vec![UnitResult { rays: 8, ..commit.results[0] }],
-                ..commit.clone()
-            },
+            Commit { results: vec![UnitResult { rays: 8, ..commit.results[0] }], ..commit.clone() },
         ];
         for changed in changed {
             assert!(!changed.is_signed_by_its_node(&signature), "{changed:?}");

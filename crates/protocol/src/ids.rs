@@ -14,11 +14,7 @@ pub struct ParseIdError {
 }
 
 fn parse_hex<const N: usize>(kind: &'static str, text: &str) -> Result<[u8; N], ParseIdError> {
-    let refused = || ParseIdError {
-        kind,
-        text: text.chars().take(80).collect(),
-        digits: 2 * N,
-    };
+    let refused = || ParseIdError { kind, text: text.chars().take(80).collect(), digits: 2 * N };
     let mut bytes = [0; N];
     hex::decode_to_slice(text, &mut bytes).map_err(|_| refused())?;
     if text.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -112,21 +108,51 @@ impl BlobHash {
 
 /// The generation of a lease. A result that names another generation than the lease's is refused.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(transparent)]
 pub struct Generation(pub u64);
 
 /// A frame's number in its animation; frame `f` shows the time `f / fps`.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(transparent)]
 pub struct FrameNumber(pub u32);
 
 /// A unit's place in its job's plan, counted from 0.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(transparent)]
 pub struct UnitIndex(pub u64);
@@ -151,7 +177,10 @@ mod tests {
     fn an_id_survives_its_own_text() {
         let id = JobId([0xab; 16]);
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(serde_json::from_str::<JobId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        assert_eq!(
+            serde_json::from_str::<JobId>(&serde_json::to_string(&id).unwrap()).unwrap(),
+            id
+        );
     }
 
     #[test]

@@ -108,7 +108,8 @@ mod tests {
 
     fn body() -> (SubmitHeader, Vec<u8>) {
         let key = NodeKey::from_secret(&[1; 32]);
-        let result = |unit| UnitResult { unit: UnitIndex(unit), hash: ResultHash([6; 32]), rays: 7 };
+        let result =
+            |unit| UnitResult { unit: UnitIndex(unit), hash: ResultHash([6; 32]), rays: 7 };
         let commit = Commit {
             node: key.node(),
             job: JobId([1; 16]),

@@ -4,7 +4,17 @@ use serde::{Deserialize, Serialize};
 
 /// A rectangle of pixels, `x` to the right and `y` down from the top left of the frame.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 pub struct TileRect {
     /// Left edge, in pixels.
@@ -39,7 +49,17 @@ impl TileRect {
 
 /// Samples `start..end` of each pixel.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 pub struct SampleRange {
     /// The first sample.

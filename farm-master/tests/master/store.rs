@@ -159,7 +159,7 @@ async fn run(steps: Vec<Step>) {
                         assert_eq!(answer.accepted, lease.units.end - lease.units.start);
                     }
                     (Known::Entered(first, _), Entered::AnotherCommit) => {
-                        assert_ne!(*first, commit)
+                        assert_ne!(*first, commit);
                     }
                     (Known::Ended, Entered::LeaseEnded) => {}
                     (_, entered) => panic!("{entered:?}"),
