@@ -4,8 +4,10 @@
 //! Bounding Volume Hierarchies"). Any other tree over the same boxes gives the same hits, so
 //! nothing here is part of the kernel's contract; [`Shape`] exists for the tests of that.
 
+use crate::bvh4::{Accel4, MeshTrees4};
 use crate::cpu::intersect::padded_box;
 use crate::layout::{CanonicalScene, Instance, LeafTriangle, Mesh, Node, Triangle, Vertex};
+use std::sync::Arc;
 
 /// How a tree is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +27,17 @@ impl Default for Shape {
 
 /// A box.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    lo: [f32; 3],
-    hi: [f32; 3],
+pub(crate) struct Bounds {
+    pub(crate) lo: [f32; 3],
+    pub(crate) hi: [f32; 3],
 }
 
 impl Bounds {
-    const EMPTY: Self = Self { lo: [f32::INFINITY; 3], hi: [f32::NEG_INFINITY; 3] };
+    pub(crate) const EMPTY: Self = Self { lo: [f32::INFINITY; 3], hi: [f32::NEG_INFINITY; 3] };
+    /// A box that no ray meets; a child that has it is never visited.
+    pub(crate) const NOWHERE: Self = Self { lo: [f32::MAX; 3], hi: [f32::MAX; 3] };
 
-    fn with(self, other: Self) -> Self {
+    pub(crate) fn with(self, other: Self) -> Self {
         let mut union = self;
         for axis in 0..3 {
             union.lo[axis] = union.lo[axis].min(other.lo[axis]);
@@ -46,7 +50,7 @@ impl Bounds {
         self.lo[axis] * 0.5 + self.hi[axis] * 0.5
     }
 
-    fn half_area(&self) -> f32 {
+    pub(crate) fn half_area(&self) -> f32 {
         let d: [f32; 3] = std::array::from_fn(|axis| (self.hi[axis] - self.lo[axis]).max(0.0));
         d[0] * d[1] + d[1] * d[2] + d[2] * d[0]
     }
@@ -54,15 +58,23 @@ impl Bounds {
 
 /// A child: an inner node, or a leaf of `count` items of the order from `first`.
 #[derive(Debug, Clone, Copy)]
-struct Child {
-    bounds: Bounds,
-    first: u32,
-    count: u32,
+pub(crate) struct Child {
+    pub(crate) bounds: Bounds,
+    pub(crate) first: u32,
+    pub(crate) count: u32,
 }
 
-const NO_CHILD: Child = Child { bounds: NOWHERE, first: 0, count: 0 };
-/// A box that no ray meets; a child that has it is never visited.
-const NOWHERE: Bounds = Bounds { lo: [f32::MAX; 3], hi: [f32::MAX; 3] };
+const NO_CHILD: Child = Child { bounds: Bounds::NOWHERE, first: 0, count: 0 };
+
+/// The children that a node has: one where a whole tree is one leaf, otherwise two.
+pub(crate) fn children(node: &Node) -> Vec<Child> {
+    let child = |lo, hi, first, count| Child { bounds: Bounds { lo, hi }, first, count };
+    let mut children = vec![child(node.left_lo, node.left_hi, node.left_first, node.left_count)];
+    if node.right_lo != Bounds::NOWHERE.lo {
+        children.push(child(node.right_lo, node.right_hi, node.right_first, node.right_count));
+    }
+    children
+}
 
 fn node(left: Child, right: Child) -> Node {
     Node {
@@ -77,15 +89,15 @@ fn node(left: Child, right: Child) -> Node {
     }
 }
 
-struct Builder<'a> {
-    boxes: &'a [Bounds],
-    shape: Shape,
-    nodes: &'a mut Vec<Node>,
+pub(crate) struct Builder<'a> {
+    pub(crate) boxes: &'a [Bounds],
+    pub(crate) shape: Shape,
+    pub(crate) nodes: &'a mut Vec<Node>,
 }
 
 impl Builder<'_> {
     /// Builds a tree over `order`, whose first item has the number `base`; returns its root.
-    fn build(&mut self, order: &mut [u32], base: u32) -> u32 {
+    pub(crate) fn build(&mut self, order: &mut [u32], base: u32) -> u32 {
         let root = self.nodes.len() as u32;
         if order.len() <= self.shape.leaf_size as usize || order.len() < 2 {
             let leaf = Child { bounds: self.bounds(order), first: base, count: order.len() as u32 };
@@ -191,6 +203,7 @@ pub struct MeshTrees {
     nodes: Vec<Node>,
     leaves: Vec<LeafTriangle>,
     roots: Vec<u32>,
+    four: Arc<MeshTrees4>,
 }
 
 impl MeshTrees {
@@ -205,6 +218,7 @@ impl MeshTrees {
             nodes: Vec::new(),
             leaves: Vec::with_capacity(triangles.len()),
             roots: Vec::new(),
+            four: Arc::default(),
         };
         for mesh in meshes {
             let first = mesh.first_triangle;
@@ -229,6 +243,7 @@ impl MeshTrees {
                 LeafTriangle { a, triangle: first + i, b, padding_b: 0, c, padding_c: 0 }
             }));
         }
+        trees.four = Arc::new(MeshTrees4::new(&trees.nodes, &trees.leaves, &trees.roots));
         trees
     }
 }
@@ -244,6 +259,8 @@ pub struct Accel {
     pub instances: Vec<Instance>,
     /// Root of the tree over the instances.
     pub root: u32,
+    /// The same for the CPU.
+    pub four: Accel4,
 }
 
 impl Accel {
@@ -269,6 +286,7 @@ impl Accel {
                 node.right_first = order[node.right_first as usize];
             }
         }
-        Self { nodes, leaves: trees.leaves.clone(), instances, root }
+        let four = Accel4::new(&trees.four, &instances, &scene.instance_meshes, shape);
+        Self { nodes, leaves: trees.leaves.clone(), instances, root, four }
     }
 }

@@ -8,12 +8,13 @@
 //! pixel's place. The trees of [`bvh`] are no part of it: any tree gives the same hits. The kernel
 //! does not check indices on a GPU, so scenes come from `tessera-scene`, which validates them.
 //!
-//! Map: [`layout`] (buffers) → [`bvh`] (trees over them) → [`cpu`] (the twin, stage by stage) →
-//! [`wgsl`] (the same for GPUs) → [`sums`] (pixels of a tile).
+//! Map: [`layout`] (buffers) → [`bvh`] (trees over them) → [`bvh4`] (the same for the CPU) → [`cpu`]
+//! (the twin, stage by stage) → [`wgsl`] (the same for GPUs) → [`sums`] (pixels of a tile).
 #![forbid(unsafe_code)]
 
 pub mod albedo;
 pub mod bvh;
+pub mod bvh4;
 pub mod cpu;
 pub mod layout;
 pub mod sums;

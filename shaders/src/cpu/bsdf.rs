@@ -6,7 +6,7 @@
 //! Directions are in the shading frame, its normal along +z. Densities are per solid angle.
 
 use super::math::{
-    INVERSE_PI, Vec3, div, dot3, flush, flush3, greater, lerp, lesser, luminance, root,
+    INVERSE_PI, Vec3, div, dot3, floor, flush, flush3, greater, lerp, lesser, luminance, root,
     sin_cos_turns, unit3, vec3,
 };
 use super::surface::Surface;
@@ -43,7 +43,7 @@ impl TableRow {
     #[inline(always)]
     fn new(alpha: f32) -> Self {
         let place = root(alpha) * (ROUGHNESSES - 1) as f32;
-        let first = lesser(place.floor(), (ROUGHNESSES - 2) as f32);
+        let first = lesser(floor(place), (ROUGHNESSES - 2) as f32);
         Self { first: first as u32, t: place - first }
     }
 }
@@ -52,7 +52,7 @@ impl TableRow {
 #[inline(always)]
 fn through(frame: &Frame, row: TableRow, cosine: f32) -> f32 {
     let place = cosine * (COSINES - 1) as f32;
-    let first = lesser(place.floor(), (COSINES - 2) as f32);
+    let first = lesser(floor(place), (COSINES - 2) as f32);
     let t = lesser(place - first, 1.0);
     let entry = |row: u32, column: u32| {
         let i = row * COSINES as u32 + column;

@@ -3,7 +3,9 @@
 //! u = atan2(z, x) / 2π + ½ and v is measured from +Y, both in [0, 1].
 
 use super::Scene;
-use super::math::{Vec3, atan2_turns, div, flush, flush3, lerp, lesser, root, sin_cos_turns, vec3};
+use super::math::{
+    Vec3, atan2_turns, div, floor, flush, flush3, lerp, lesser, root, sin_cos_turns, vec3,
+};
 use crate::layout::NONE;
 
 /// 2^-16.
@@ -66,7 +68,7 @@ pub fn environment_radiance(scene: &Scene<'_>, direction: Vec3) -> Vec3 {
     let (width, height) = (frame.environment_width, frame.environment_height);
     let x = u * width as f32 - 0.5;
     let y = v * height as f32 - 0.5;
-    let (left, top) = (x.floor(), y.floor());
+    let (left, top) = (floor(x), floor(y));
     let (tx, ty) = (flush(x - left), flush(y - top));
     // Around the horizon the map closes; at the poles it ends.
     let column = |i: i32| {

@@ -5,12 +5,15 @@
 //! itself, between entry and exit of the triangle's padded box in that space *and* of the
 //! instance's padded box in the world. The least (t, instance, triangle) wins. Trees only skip
 //! what cannot win: rounding is monotone, so a box that contains another is entered no later and
-//! left no earlier, and [`Interval::may_hold`] is implied by the rule for hits.
+//! left no earlier, and what [`SlabRay4::enter`] asks of boxes is implied by the rule for hits.
 
 use super::Scene;
-use super::math::{Vec3, div, flush, greater, lesser, magnitude, max_magnitude, vec3};
-use super::math::{transform_direction, transform_point};
-use crate::layout::{Instance, LeafTriangle, Material, Node};
+use super::math::{
+    Vec3, div, div4, flush, flush4, greater, lesser, magnitude, max_magnitude, vec3,
+};
+use crate::bvh4::{Block, Child, Group, Kind, Node4};
+use crate::layout::Material;
+use wide::f32x4;
 
 /// Nothing nearer than this is hit; also what is left of a t that underflowed.
 const T_MIN: f32 = f32::from_bits(0x2180_0000);
@@ -26,8 +29,6 @@ const SLIGHTLY_LESS: f32 = f32::from_bits(0x3f7f_fff0);
 const CLEARLY_MORE: f32 = f32::from_bits(0x3f80_0040);
 /// How far a triangle's box is padded, in parts of its greatest coordinate: 2^-20.
 const PADDING: f32 = f32::from_bits(0x3580_0000);
-/// Deep enough for any tree that [`crate::bvh`] builds.
-const STACK: usize = 64;
 
 /// What is asked of the scene: a closest hit or a shadow test, one ray of the count.
 #[derive(Debug, Clone, Copy)]
@@ -66,14 +67,11 @@ impl SlabRay {
     /// Prepares a ray.
     #[inline(always)]
     pub fn new(origin: Vec3, direction: Vec3) -> Self {
-        let inverse = |d: f32| {
-            let i = div(1.0, d);
-            if i == 0.0 { SLAB_INFINITY } else { i }
-        };
-        Self {
-            origin,
-            inverse: vec3(inverse(direction.x), inverse(direction.y), inverse(direction.z)),
-        }
+        let direction = f32x4::new([direction.x, direction.y, direction.z, 1.0]);
+        let inverse = div4(f32x4::splat(1.0), direction);
+        let infinite = inverse.simd_eq(f32x4::splat(0.0));
+        let [x, y, z, _] = infinite.select(f32x4::splat(SLAB_INFINITY), inverse).to_array();
+        Self { origin, inverse: vec3(x, y, z) }
     }
 
     /// Where the ray enters and leaves a box.
@@ -107,12 +105,6 @@ impl Interval {
     fn holds(&self, t: f32) -> bool {
         self.entry <= t * SLIGHTLY_MORE && t * SLIGHTLY_LESS <= self.exit
     }
-
-    /// Whether a box inside this one could hold a hit that is not farther than `t`.
-    #[inline(always)]
-    fn may_hold(&self, t: f32) -> bool {
-        self.exit > 0.0 && self.entry <= lesser(self.exit * CLEARLY_MORE, t * SLIGHTLY_MORE)
-    }
 }
 
 /// The padded box of a triangle, in its own space. Trees are built over these boxes.
@@ -134,70 +126,120 @@ pub fn padded_box(a: [f32; 3], b: [f32; 3], c: [f32; 3]) -> ([f32; 3], [f32; 3])
     )
 }
 
+/// A ray prepared for four boxes at a time.
+struct SlabRay4 {
+    origin: [f32x4; 3],
+    inverse: [f32x4; 3],
+}
+
+impl SlabRay4 {
+    #[inline(always)]
+    fn new(ray: &SlabRay) -> Self {
+        let wide = |v: Vec3| [f32x4::splat(v.x), f32x4::splat(v.y), f32x4::splat(v.z)];
+        Self { origin: wide(ray.origin), inverse: wide(ray.inverse) }
+    }
+
+    /// Where the ray enters a node's children, and as bits, which of them could hold a hit that is
+    /// not farther than `t`: [`SlabRay::interval`] four times.
+    #[inline(always)]
+    fn enter(&self, node: &Node4, t: f32) -> ([f32; 4], u32) {
+        let planes = |axis: usize| {
+            let a = (f32x4::new(node.lo[axis]) - self.origin[axis]) * self.inverse[axis];
+            let b = (f32x4::new(node.hi[axis]) - self.origin[axis]) * self.inverse[axis];
+            (a.fast_min(b), a.fast_max(b))
+        };
+        let [(x0, x1), (y0, y1), (z0, z1)] = [planes(0), planes(1), planes(2)];
+        let entry = x0.fast_max(y0).fast_max(z0);
+        let exit = x1.fast_min(y1).fast_min(z1);
+        let limit = (exit * f32x4::splat(CLEARLY_MORE)).fast_min(f32x4::splat(t * SLIGHTLY_MORE));
+        let held = f32x4::splat(0.0).simd_lt(exit) & entry.simd_le(limit);
+        (entry.to_array(), held.to_bitmask())
+    }
+}
+
 /// A ray in an instance's own space, sheared so that it runs along +z.
 struct LocalRay {
-    origin: Vec3,
     slab: SlabRay,
-    axis: u32,
-    shear: Vec3,
+    /// The axes, turned so that the ray runs along the last one most of all.
+    axes: [usize; 3],
+    /// Origin and shear along those axes.
+    origin: [f32x4; 3],
+    shear: [f32x4; 3],
 }
 
 impl LocalRay {
     #[inline(always)]
-    fn new(instance: &Instance, query: &Query) -> Self {
-        let origin = transform_point(&instance.world_to_local, query.origin);
-        let direction = transform_direction(&instance.world_to_local, query.direction);
-        let (x, y, z) = (magnitude(direction.x), magnitude(direction.y), magnitude(direction.z));
-        let axis = if z >= x && z >= y {
-            2
+    fn new(group: &Group, query: &Query) -> Self {
+        let [c0, c1, c2, c3] = group.world_to_local;
+        let (c0, c1, c2, c3) = (f32x4::new(c0), f32x4::new(c1), f32x4::new(c2), f32x4::new(c3));
+        // `transform_point` and `transform_direction`, all rows at once.
+        let (p, d) = (query.origin, query.direction);
+        let origin =
+            ((c0 * f32x4::splat(p.x) + c1 * f32x4::splat(p.y)) + c2 * f32x4::splat(p.z)) + c3;
+        let direction = (c0 * f32x4::splat(d.x) + c1 * f32x4::splat(d.y)) + c2 * f32x4::splat(d.z);
+        let origin = flush4(origin).to_array();
+        let direction = flush4(direction).to_array();
+        let (x, y, z) = (magnitude(direction[0]), magnitude(direction[1]), magnitude(direction[2]));
+        let axes: [usize; 3] = if z >= x && z >= y {
+            [0, 1, 2]
         } else if y >= x {
-            1
+            [2, 0, 1]
         } else {
-            0
+            [1, 2, 0]
         };
-        let d = turn(direction, axis);
+        let turn = |v: &[f32; 4]| [v[axes[0] & 3], v[axes[1] & 3], v[axes[2] & 3]];
+        let [dx, dy, dz] = turn(&direction);
+        let shear = div4(f32x4::new([dx, dy, 1.0, 1.0]), f32x4::splat(dz)).to_array();
+        let [ox, oy, oz] = turn(&origin);
         Self {
-            origin,
-            slab: SlabRay::new(origin, direction),
-            axis,
-            shear: vec3(div(d.x, d.z), div(d.y, d.z), div(1.0, d.z)),
+            slab: SlabRay::new(
+                vec3(origin[0], origin[1], origin[2]),
+                vec3(direction[0], direction[1], direction[2]),
+            ),
+            axes,
+            origin: [f32x4::splat(ox), f32x4::splat(oy), f32x4::splat(oz)],
+            shear: [f32x4::splat(shear[0]), f32x4::splat(shear[1]), f32x4::splat(shear[2])],
         }
     }
 
-    /// A corner, seen along the ray.
+    /// Four corners, seen along the ray.
     #[inline(always)]
-    fn project(&self, corner: [f32; 3]) -> Vec3 {
-        let p = turn(Vec3::from_array(corner) - self.origin, self.axis);
-        vec3(p.x - self.shear.x * p.z, p.y - self.shear.y * p.z, p.z * self.shear.z)
+    fn project(&self, corners: &[[f32; 4]; 3]) -> [f32x4; 3] {
+        let x = f32x4::new(corners[self.axes[0]]) - self.origin[0];
+        let y = f32x4::new(corners[self.axes[1]]) - self.origin[1];
+        let z = f32x4::new(corners[self.axes[2]]) - self.origin[2];
+        [x - self.shear[0] * z, y - self.shear[1] * z, z * self.shear[2]]
     }
 }
 
-/// Turns the axes so that `axis` comes last.
-#[inline(always)]
-fn turn(v: Vec3, axis: u32) -> Vec3 {
-    match axis {
-        2 => v,
-        1 => vec3(v.z, v.x, v.y),
-        _ => vec3(v.y, v.z, v.x),
-    }
+/// Where a ray meets the planes of a block's triangles.
+struct Meeting {
+    /// As bits, which triangles it meets inside their edges, at a t that may be one.
+    inside: u32,
+    /// The corners' weights × det.
+    weights: [f32x4; 3],
+    det: f32x4,
+    /// t × det.
+    reach: f32x4,
 }
 
-/// Where the ray meets the triangle's plane inside its edges: t and the corners' weights × det.
+/// Where the ray meets four triangles, none farther than `t_limit`.
 #[inline(always)]
-fn meet(ray: &LocalRay, triangle: &LeafTriangle) -> Option<(f32, [f32; 3], f32)> {
-    let (a, b, c) = (ray.project(triangle.a), ray.project(triangle.b), ray.project(triangle.c));
-    let u = flush(c.x * b.y - c.y * b.x);
-    let v = flush(a.x * c.y - a.y * c.x);
-    let w = flush(b.x * a.y - b.y * a.x);
-    if (u < 0.0 || v < 0.0 || w < 0.0) && (u > 0.0 || v > 0.0 || w > 0.0) {
-        return None;
-    }
-    let det = flush((u + v) + w);
-    if det == 0.0 {
-        return None;
-    }
-    let t = div((u * a.z + v * b.z) + w * c.z, det);
-    Some((t, [u, v, w], det))
+fn meet(ray: &LocalRay, block: &Block, t_limit: f32) -> Meeting {
+    let [a, b, c] = &block.corners;
+    let (a, b, c) = (ray.project(a), ray.project(b), ray.project(c));
+    let u = flush4(c[0] * b[1] - c[1] * b[0]);
+    let v = flush4(a[0] * c[1] - a[1] * c[0]);
+    let w = flush4(b[0] * a[1] - b[1] * a[0]);
+    let zero = f32x4::splat(0.0);
+    let outside = (u.simd_lt(zero) | v.simd_lt(zero) | w.simd_lt(zero))
+        & (zero.simd_lt(u) | zero.simd_lt(v) | zero.simd_lt(w));
+    let det = flush4((u + v) + w);
+    let reach = (u * a[2] + v * b[2]) + w * c[2];
+    // What `div` refuses is refused when t is needed.
+    let t = reach / det;
+    let near = f32x4::splat(T_MIN).simd_le(t) & t.simd_le(f32x4::splat(t_limit));
+    Meeting { inside: near.to_bitmask() & !outside.to_bitmask(), weights: [u, v, w], det, reach }
 }
 
 /// The best hit so far, its weights not divided yet.
@@ -209,125 +251,178 @@ struct Best {
     det: f32,
 }
 
-/// Looks for the closest hit; with `any`, for the first that will do.
+/// Looks for the closest hit; with `ANY`, for the first that will do.
 #[inline(always)]
-fn search(scene: &Scene<'_>, query: &Query, any: bool) -> Option<Best> {
-    let mut best: Option<Best> = None;
-    let mut t_best = query.t_max;
+fn search<const ANY: bool>(scene: &Scene<'_>, query: &Query) -> Option<Best> {
+    let trees = scene.trees;
     let world = SlabRay::new(query.origin, query.direction);
-    walk(&world, scene.nodes, scene.root, query.t_max, &mut |first, count, t_limit| {
-        for number in first..first + count {
-            let instance = &scene.instances[number as usize];
-            let bounds = world.interval(instance.lo, instance.hi);
-            if !bounds.may_hold(t_best) {
-                continue;
-            }
-            let local = LocalRay::new(instance, query);
-            let material = &scene.materials[instance.material as usize];
-            walk(&local.slab, scene.nodes, instance.root, t_best, &mut |first, count, t_limit| {
-                for leaf in &scene.leaves[first as usize..(first + count) as usize] {
-                    let Some((t, weights, det)) = meet(&local, leaf) else { continue };
-                    let nearer = match &best {
-                        None => t < t_best,
-                        Some(b) => {
-                            t < b.t
-                                || (t == b.t && (number, leaf.triangle) < (b.instance, b.triangle))
-                        }
-                    };
-                    if t < T_MIN || !nearer || !bounds.holds(t) {
-                        continue;
-                    }
-                    let (lo, hi) = padded_box(leaf.a, leaf.b, leaf.c);
-                    if !local.slab.interval(lo, hi).holds(t) {
-                        continue;
-                    }
-                    if material.alpha_mode != Material::OPAQUE {
-                        let inverse = div(1.0, det);
-                        let weights = weights.map(|w| w * inverse);
-                        if !scene.is_there(query.alpha_seed, number, leaf.triangle, weights) {
-                            continue;
-                        }
-                    }
-                    t_best = t;
-                    *t_limit = t;
-                    best =
-                        Some(Best { t, instance: number, triangle: leaf.triangle, weights, det });
-                    if any {
-                        return true;
-                    }
-                }
-                false
-            });
-            *t_limit = t_best;
-            if any && best.is_some() {
-                return true;
-            }
-        }
-        false
+    let mut search = Search { scene, query, world, best: None };
+    let mut stack = Stack::new();
+    let ray = SlabRay4::new(&world);
+    walk(&ray, &trees.nodes, trees.root?, query.t_max, &mut stack, &mut |group, t, stack| {
+        let group = &trees.groups[group as usize];
+        let local = LocalRay::new(group, query);
+        let ray = SlabRay4::new(&local.slab);
+        walk(&ray, &trees.nodes, group.root, t, stack, &mut |instance, t, stack| {
+            let root = trees.instance_roots[instance as usize];
+            walk(&ray, trees.mesh_nodes(), root, t, stack, &mut |block, t, _| {
+                search.block::<ANY>(&local, instance, &trees.blocks()[block as usize], t)
+            })
+        })
     });
-    best
+    search.best
 }
 
-/// Visits the leaves that a ray may hit, nearer children first, until `leaf` says that it is done.
-/// `leaf` may lower the limit of t.
-#[inline(always)]
-fn walk(
-    ray: &SlabRay,
-    nodes: &[Node],
-    root: u32,
-    mut t_limit: f32,
-    leaf: &mut impl FnMut(u32, u32, &mut f32) -> bool,
-) {
-    let mut stack = [(0u32, 0f32); STACK];
-    let mut depth = 0;
-    let mut index = root;
-    loop {
-        let node = &nodes[index as usize];
-        let left = ray.interval(node.left_lo, node.left_hi);
-        let right = ray.interval(node.right_lo, node.right_hi);
-        let mut near = (left, node.left_first, node.left_count);
-        let mut far = (right, node.right_first, node.right_count);
-        if right.entry < left.entry {
-            std::mem::swap(&mut near, &mut far);
-        }
-        let mut next = None;
-        for (interval, first, count) in [near, far] {
-            if !interval.may_hold(t_limit) {
+/// A search under way.
+struct Search<'a> {
+    scene: &'a Scene<'a>,
+    query: &'a Query,
+    world: SlabRay,
+    best: Option<Best>,
+}
+
+impl Search<'_> {
+    /// Looks among a block's triangles; returns the new limit of t, or `None` when done.
+    #[inline(always)]
+    fn block<const ANY: bool>(
+        &mut self,
+        local: &LocalRay,
+        instance: u32,
+        block: &Block,
+        mut t_limit: f32,
+    ) -> Option<f32> {
+        let meeting = meet(local, block, t_limit);
+        let mut inside = meeting.inside;
+        while inside != 0 {
+            let lane = inside.trailing_zeros() as usize & 3;
+            inside &= inside - 1;
+            let det = meeting.det.to_array()[lane];
+            let t = div(meeting.reach.to_array()[lane], det);
+            let triangle = block.triangles[lane];
+            let nearer = match &self.best {
+                None => t < t_limit,
+                Some(b) => t < b.t || (t == b.t && (instance, triangle) < (b.instance, b.triangle)),
+            };
+            if t < T_MIN || !nearer {
                 continue;
             }
-            if count > 0 {
-                if leaf(first, count, &mut t_limit) {
-                    return;
+            let placed = &self.scene.instances[instance as usize];
+            if !self.world.interval(placed.lo, placed.hi).holds(t) {
+                continue;
+            }
+            let (lo, hi) =
+                padded_box(block.corner(0, lane), block.corner(1, lane), block.corner(2, lane));
+            if !local.slab.interval(lo, hi).holds(t) {
+                continue;
+            }
+            let [u, v, w] = &meeting.weights;
+            let weights = [u.to_array()[lane], v.to_array()[lane], w.to_array()[lane]];
+            let material = &self.scene.materials[placed.material as usize];
+            if material.alpha_mode != Material::OPAQUE {
+                let inverse = div(1.0, det);
+                let weights = weights.map(|w| w * inverse);
+                if !self.scene.is_there(self.query.alpha_seed, instance, triangle, weights) {
+                    continue;
                 }
-            } else if next.is_none() {
-                next = Some(first);
-            } else {
-                stack[depth] = (first, interval.entry);
-                depth += 1;
+            }
+            t_limit = t;
+            self.best = Some(Best { t, instance, triangle, weights, det });
+            if ANY {
+                return None;
             }
         }
-        index = match next {
-            Some(first) => first,
-            None => loop {
-                if depth == 0 {
-                    return;
+        Some(t_limit)
+    }
+}
+
+/// What a walk has yet to visit, and where the ray enters it.
+struct Stack {
+    near: [(Child, f32); Self::SIZE],
+    depth: usize,
+    /// For trees deeper than any that is built for a sane scene.
+    spill: Vec<(Child, f32)>,
+}
+
+impl Stack {
+    const SIZE: usize = 16;
+
+    #[inline(always)]
+    fn new() -> Self {
+        Self { near: [(Child::NONE, 0.0); Self::SIZE], depth: 0, spill: Vec::new() }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, child: Child, entry: f32) {
+        if let Some(free) = self.near.get_mut(self.depth) {
+            *free = (child, entry);
+        } else {
+            self.spill.push((child, entry));
+        }
+        self.depth += 1;
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> (Child, f32) {
+        self.depth -= 1;
+        match self.near.get(self.depth) {
+            Some(&item) => item,
+            None => self.spill.pop().unwrap_or((Child::NONE, f32::INFINITY)),
+        }
+    }
+}
+
+/// Visits the leaves that a ray may hit, nearer ones first. `leaf` is given the limit of t and
+/// returns the new one, as does the walk; or `None` when done.
+#[inline(always)]
+fn walk(
+    ray: &SlabRay4,
+    nodes: &[Node4],
+    root: Child,
+    mut t_limit: f32,
+    stack: &mut Stack,
+    leaf: &mut impl FnMut(u32, f32, &mut Stack) -> Option<f32>,
+) -> Option<f32> {
+    let base = stack.depth;
+    let mut child = root;
+    loop {
+        match child.kind() {
+            Kind::Leaf(number) => t_limit = leaf(number, t_limit, stack)?,
+            Kind::Node(index) => {
+                let node = &nodes[index as usize];
+                let (entries, mut held) = ray.enter(node, t_limit);
+                let mut nearest = (Child::NONE, f32::INFINITY);
+                while held != 0 {
+                    let i = held.trailing_zeros() as usize & 3;
+                    held &= held - 1;
+                    let mut farther = (node.children[i], entries[i]);
+                    if farther.1 < nearest.1 {
+                        std::mem::swap(&mut farther, &mut nearest);
+                    }
+                    if farther.1 < f32::INFINITY {
+                        stack.push(farther.0, farther.1);
+                    }
                 }
-                depth -= 1;
-                let (first, entry) = stack[depth];
-                if entry <= t_limit * SLIGHTLY_MORE {
-                    break first;
+                if nearest.1 < f32::INFINITY {
+                    child = nearest.0;
+                    continue;
                 }
-            },
+            }
+        }
+        child = loop {
+            if stack.depth == base {
+                return Some(t_limit);
+            }
+            let (child, entry) = stack.pop();
+            if entry <= t_limit * SLIGHTLY_MORE {
+                break child;
+            }
         };
     }
 }
 
 /// The closest hit.
 pub fn closest(scene: &Scene<'_>, query: &Query) -> Option<Hit> {
-    if scene.instances.is_empty() {
-        return None;
-    }
-    let best = search(scene, query, false)?;
+    let best = search::<false>(scene, query)?;
     let inverse = div(1.0, best.det);
     Some(Hit {
         t: best.t,
@@ -339,5 +434,5 @@ pub fn closest(scene: &Scene<'_>, query: &Query) -> Option<Hit> {
 
 /// Whether anything is hit.
 pub fn occluded(scene: &Scene<'_>, query: &Query) -> bool {
-    !scene.instances.is_empty() && search(scene, query, true).is_some()
+    search::<true>(scene, query).is_some()
 }

@@ -6,6 +6,7 @@
 //! difference whether a device flushes denormals.
 
 use std::ops::{Add, Mul, Neg, Sub};
+use wide::f32x4;
 
 /// 2^-100: magnitudes below this become +0.
 pub const TINY: f32 = f32::from_bits(TINY_BITS);
@@ -30,6 +31,12 @@ pub fn flush(x: f32) -> f32 {
     if (x.to_bits() & MAGNITUDE) < TINY_BITS { 0.0 } else { x }
 }
 
+/// [`flush`] of each.
+#[inline(always)]
+pub fn flush4(x: f32x4) -> f32x4 {
+    x & !x.abs().simd_lt(f32x4::splat(TINY))
+}
+
 /// Whether `x` is neither infinite nor a NaN, seen by its exponent's bits.
 #[inline(always)]
 pub fn is_finite(x: f32) -> bool {
@@ -44,10 +51,34 @@ pub fn div(a: f32, b: f32) -> f32 {
     if is_plain(a) && is_plain(b) && is_plain(quotient) { quotient } else { 0.0 }
 }
 
+/// [`div`] of each.
+#[inline(always)]
+pub fn div4(a: f32x4, b: f32x4) -> f32x4 {
+    let quotient = a / b;
+    let least = a.abs().fast_min(b.abs()).fast_min(quotient.abs());
+    let plain =
+        f32x4::splat(TINY).simd_le(least) & quotient.abs().simd_lt(f32x4::splat(f32::INFINITY));
+    quotient & plain
+}
+
 /// The square root, correctly rounded; 0 where `x` is below 2^-100, negative, infinite or a NaN.
 #[inline(always)]
 pub fn root(x: f32) -> f32 {
     if is_plain(x) && x > 0.0 { x.sqrt() } else { 0.0 }
+}
+
+/// The greatest integer that is at most `x`, without a call where the processor has no instruction
+/// for it; -0 may come out as 0.
+#[inline(always)]
+pub fn floor(x: f32) -> f32 {
+    /// 1.5 × 2^23: a sum with this has no room for fractions.
+    const INTEGERS: f32 = 12_582_912.0;
+    if magnitude(x) < 4_194_304.0 {
+        let nearest = (x + INTEGERS) - INTEGERS;
+        if nearest > x { nearest - 1.0 } else { nearest }
+    } else {
+        x.floor()
+    }
 }
 
 /// The lesser; `b` where they cannot be compared.
@@ -79,7 +110,7 @@ pub fn lerp(a: f32, b: f32, t: f32) -> f32 {
 #[inline(always)]
 pub fn sin_cos_turns(turns: f32) -> (f32, f32) {
     let quarters = turns * 4.0;
-    let nearest = (quarters + 0.5).floor();
+    let nearest = floor(quarters + 0.5);
     let f = quarters - nearest;
     let f2 = f * f;
     let sin = f
@@ -314,6 +345,46 @@ mod tests {
             assert!(off.min(1.0 - off) < 1e-7, "atan2 at {turns}: {back} {expected}");
         }
         assert_eq!(atan2_turns(0.0, 0.0), 0.0);
+    }
+
+    #[test]
+    fn four_at_a_time_give_the_same_bits_as_one() {
+        let hard = [
+            0.0,
+            -0.0,
+            1.0,
+            -3.0,
+            1e-20,
+            1e20,
+            -1e38,
+            1e-30,
+            8e-31,
+            -7e-31,
+            1e-42,
+            1e30,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::NAN,
+            f32::MAX,
+        ];
+        for a in hard {
+            assert_eq!(flush4(f32x4::splat(a)).to_array()[2].to_bits(), flush(a).to_bits(), "{a}");
+            for b in hard {
+                let quotient = div4(f32x4::splat(a), f32x4::splat(b)).to_array()[1];
+                assert_eq!(quotient.to_bits(), div(a, b).to_bits(), "{a} / {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn floor_is_the_greatest_integer_that_is_not_more() {
+        for bits in (0..=u32::MAX).step_by(65_521) {
+            let x = f32::from_bits(bits);
+            assert!(floor(x) == x.floor() || x.is_nan(), "{x}");
+        }
+        for x in [-0.0, 0.5, -0.5, 1.0, -1.0, 4_194_303.5, -4_194_304.5, 0.999_999_94] {
+            assert_eq!(floor(x), x.floor(), "{x}");
+        }
     }
 
     #[test]

@@ -18,9 +18,9 @@ pub mod surface;
 pub mod texture;
 
 use crate::bvh::Accel;
+use crate::bvh4::Accel4;
 use crate::layout::{
-    CanonicalScene, EnvironmentCell, Frame, Instance, LeafTriangle, Light, Material, Node,
-    Triangle, Vertex,
+    CanonicalScene, EnvironmentCell, Frame, Instance, Light, Material, Triangle, Vertex,
 };
 
 /// All that the kernel reads, as slices.
@@ -42,12 +42,8 @@ pub struct Scene<'a> {
     pub lights: &'a [Light],
     /// The environment's importance map.
     pub cells: &'a [EnvironmentCell],
-    /// Nodes of all trees.
-    pub nodes: &'a [Node],
-    /// Triangles in the order of the trees' leaves.
-    pub leaves: &'a [LeafTriangle],
-    /// Root of the tree over instances.
-    pub root: u32,
+    /// Where the triangles are.
+    pub trees: &'a Accel4,
 }
 
 impl<'a> Scene<'a> {
@@ -62,9 +58,7 @@ impl<'a> Scene<'a> {
             texels: &scene.texels,
             lights: &scene.lights,
             cells: &scene.cells,
-            nodes: &accel.nodes,
-            leaves: &accel.leaves,
-            root: accel.root,
+            trees: &accel.four,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::math::{Vec3, lesser};
-use super::math::{flush, lerp, vec3};
+use super::math::{floor, flush, lerp, vec3};
 use crate::layout::{NONE, Texture};
 
 /// 1/255, rounded.
@@ -30,7 +30,7 @@ pub enum Encoding {
 #[inline(always)]
 fn wrap_coordinate(x: f32, mode: u32) -> f32 {
     match mode {
-        Texture::REPEAT => x - x.floor(),
+        Texture::REPEAT => x - floor(x),
         Texture::CLAMP => {
             if x > 0.0 {
                 lesser(x, 1.0)
@@ -39,7 +39,7 @@ fn wrap_coordinate(x: f32, mode: u32) -> f32 {
             }
         }
         _ => {
-            let m = x - 2.0 * (x * 0.5).floor();
+            let m = x - 2.0 * floor(x * 0.5);
             if m > 1.0 { 2.0 - m } else { m }
         }
     }
@@ -99,11 +99,11 @@ pub fn sample_texture(
     let x = wrap_coordinate(u, mode_u) * texture.width as f32;
     let y = wrap_coordinate(v, mode_v) * texture.height as f32;
     if texture.flags & Texture::NEAREST != 0 {
-        let x = wrap_index(x.floor() as i32, texture.width, mode_u);
-        let y = wrap_index(y.floor() as i32, texture.height, mode_v);
+        let x = wrap_index(floor(x) as i32, texture.width, mode_u);
+        let y = wrap_index(floor(y) as i32, texture.height, mode_v);
         return fetch(scene, texture, x, y, encoding);
     }
-    let (left, top) = ((x - 0.5).floor(), (y - 0.5).floor());
+    let (left, top) = (floor(x - 0.5), floor(y - 0.5));
     let (tx, ty) = (flush((x - 0.5) - left), flush((y - 0.5) - top));
     let x0 = wrap_index(left as i32, texture.width, mode_u);
     let x1 = wrap_index(left as i32 + 1, texture.width, mode_u);
