@@ -6,6 +6,7 @@
 
 use crate::bvh4::{Accel4, MeshTrees4};
 use crate::cpu::intersect::padded_box;
+use crate::cpu::light::Emitter;
 use crate::layout::{CanonicalScene, Instance, LeafTriangle, Mesh, Node, Triangle, Vertex};
 use std::sync::Arc;
 
@@ -261,6 +262,8 @@ pub struct Accel {
     pub root: u32,
     /// The same for the CPU.
     pub four: Accel4,
+    /// What the CPU knows beforehand of the lights.
+    pub emitters: Vec<Emitter>,
 }
 
 impl Accel {
@@ -287,6 +290,13 @@ impl Accel {
             }
         }
         let four = Accel4::new(&trees.four, &instances, &scene.instance_meshes, shape);
-        Self { nodes, leaves: trees.leaves.clone(), instances, root, four }
+        Self {
+            nodes,
+            leaves: trees.leaves.clone(),
+            instances,
+            root,
+            four,
+            emitters: Emitter::all(scene),
+        }
     }
 }

@@ -80,6 +80,11 @@ pub struct Evaluation {
     pub density: f32,
 }
 
+impl Evaluation {
+    /// Where nothing is reflected.
+    pub const NONE: Self = Self { value: Vec3::ZERO, density: 0.0 };
+}
+
 /// (1 - x)^5.
 #[inline(always)]
 fn schlick_weight(x: f32) -> f32 {
@@ -119,7 +124,7 @@ impl Bsdf {
     pub fn evaluate(&self, frame: &Frame, light: Vec3) -> Evaluation {
         let (n_l, n_v) = (light.z, self.viewer.z);
         if n_l <= 0.0 || n_v <= 0.0 {
-            return Evaluation { value: Vec3::ZERO, density: 0.0 };
+            return Evaluation::NONE;
         }
         let half = unit3(light + self.viewer);
         let weight = schlick_weight(dot3(half, self.viewer));

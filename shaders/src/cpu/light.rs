@@ -4,12 +4,13 @@ use super::Scene;
 use super::environment::{environment_density, environment_radiance, sample_environment};
 use super::intersect::T_FAR;
 use super::math::{
-    Vec3, div, dot3, flush, flush3, greater, lesser, magnitude, root, transform_point, unit3,
+    Vec3, div, dot3, flush, flush3, greater, inverse, lesser, magnitude, root, transform_point,
+    unit3,
 };
 use super::sampler::scramble;
 use super::surface::{Surface, triangle_normal, weigh_uv};
 use super::texture::{Encoding, sample_texture};
-use crate::layout::{Light, NONE};
+use crate::layout::{CanonicalScene, Light, NONE};
 
 /// A shadow ray ends this far before its light: 1 - 2^-12.
 const ALMOST_THERE: f32 = f32::from_bits(0x3f7f_f000);
@@ -28,6 +29,30 @@ pub struct LightSample {
     pub density: f32,
     /// Whether no other way of sampling finds this light.
     pub point_like: bool,
+}
+
+/// What every sample of an emissive triangle needs and none changes: [`triangle_normal`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Emitter {
+    normal: Vec3,
+    area: f32,
+}
+
+impl Emitter {
+    /// Those of a scene's lights, in order; lights that are not triangles have an empty one.
+    pub fn all(scene: &CanonicalScene) -> Vec<Self> {
+        let emitter = |light: &Light| {
+            if light.kind != Light::TRIANGLE {
+                return Self::default();
+            }
+            let corners = scene.triangles[light.triangle as usize].corners;
+            let [a, b, c] = corners.map(|i| Vec3::from_array(scene.vertices[i as usize].position));
+            let instance = &scene.instances[light.instance as usize];
+            let (normal, area) = triangle_normal(instance, a, b, c);
+            Self { normal, area }
+        };
+        scene.lights.iter().map(emitter).collect()
+    }
 }
 
 const NO_LIGHT: LightSample = LightSample {
@@ -92,7 +117,7 @@ pub fn sample_light(
     }
     let light = &scene.lights[index as usize];
     match light.kind {
-        Light::TRIANGLE => sample_triangle(scene, light, from, u, v),
+        Light::TRIANGLE => sample_triangle(scene, index, from, u, v),
         Light::ENVIRONMENT => {
             let fill = scramble(choice_bits ^ choice.to_bits());
             let (row_bits, cell_bits) = ((u * 16_777_216.0) as u32, (v * 16_777_216.0) as u32);
@@ -118,7 +143,8 @@ pub fn sample_light(
 
 /// A point of an emissive triangle, drawn evenly over its area.
 #[inline(always)]
-fn sample_triangle(scene: &Scene<'_>, light: &Light, from: Vec3, u: f32, v: f32) -> LightSample {
+fn sample_triangle(scene: &Scene<'_>, number: u32, from: Vec3, u: f32, v: f32) -> LightSample {
+    let light = &scene.lights[number as usize];
     let instance = &scene.instances[light.instance as usize];
     let corners = scene.corners(light.triangle);
     let (a, b, c) = (
@@ -130,7 +156,7 @@ fn sample_triangle(scene: &Scene<'_>, light: &Light, from: Vec3, u: f32, v: f32)
     let weights = [1.0 - spread, flush(spread * (1.0 - v)), flush(spread * v)];
     let local = flush3((a * weights[0] + b * weights[1]) + c * weights[2]);
     let to_light = flush3(transform_point(&instance.local_to_world, local) - from);
-    let (normal, area) = triangle_normal(instance, a, b, c);
+    let Emitter { normal, area } = scene.emitters[number as usize];
     let distance_squared = dot3(to_light, to_light);
     let cosine = dot3(normal, unit3(to_light));
     let material = &scene.materials[instance.material as usize];
@@ -150,7 +176,7 @@ fn sample_triangle(scene: &Scene<'_>, light: &Light, from: Vec3, u: f32, v: f32)
 fn sample_point(light: &Light, from: Vec3) -> LightSample {
     let to_light = flush3(Vec3::from_array(light.position) - from);
     let distance_squared = dot3(to_light, to_light);
-    let mut fall_off = div(1.0, distance_squared);
+    let mut fall_off = inverse(distance_squared);
     if light.range > 0.0 {
         let ratio = div(distance_squared, light.range * light.range);
         fall_off *= lesser(greater(1.0 - ratio * ratio, 0.0), 1.0);
@@ -173,5 +199,5 @@ fn sample_point(light: &Light, from: Vec3) -> LightSample {
 #[inline(always)]
 pub fn power_heuristic(density: f32, other: f32) -> f32 {
     let ratio = div(other, density);
-    div(1.0, 1.0 + ratio * ratio)
+    inverse(1.0 + ratio * ratio)
 }

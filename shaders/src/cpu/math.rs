@@ -61,10 +61,27 @@ pub fn div4(a: f32x4, b: f32x4) -> f32x4 {
     quotient & plain
 }
 
+/// `div(1.0, x)`: the quotient is at least 2^-100 where |x| is at most 2^100.
+#[inline(always)]
+pub fn inverse(x: f32) -> f32 {
+    const MOST: u32 = (100 + 127) << 23;
+    if (x.to_bits() & MAGNITUDE).wrapping_sub(TINY_BITS) <= MOST - TINY_BITS {
+        1.0 / x
+    } else {
+        0.0
+    }
+}
+
+/// Whether x lies in [2^-100, ∞).
+#[inline(always)]
+fn is_plain_and_positive(x: f32) -> bool {
+    x.to_bits().wrapping_sub(TINY_BITS) < INFINITY_BITS - TINY_BITS
+}
+
 /// The square root, correctly rounded; 0 where `x` is below 2^-100, negative, infinite or a NaN.
 #[inline(always)]
 pub fn root(x: f32) -> f32 {
-    if is_plain(x) && x > 0.0 { x.sqrt() } else { 0.0 }
+    if is_plain_and_positive(x) { x.sqrt() } else { 0.0 }
 }
 
 /// The greatest integer that is at most `x`, without a call where the processor has no instruction
@@ -253,7 +270,10 @@ pub fn cross3(a: Vec3, b: Vec3) -> Vec3 {
 /// `v` at unit length, to rounding; zero where |v|² is below 2^-100.
 #[inline(always)]
 pub fn unit3(v: Vec3) -> Vec3 {
-    flush3(v * div(1.0, root(dot3(v, v))))
+    let squared = (v.x * v.x + v.y * v.y) + v.z * v.z;
+    // `div(1.0, root(dot3(v, v)))`: a plain number's root and its inverse are plain, too.
+    let inverse = if is_plain_and_positive(squared) { 1.0 / squared.sqrt() } else { 0.0 };
+    flush3(v * inverse)
 }
 
 /// The greatest component.
@@ -303,7 +323,7 @@ pub fn transform_transposed(m: &[[f32; 4]; 3], n: Vec3) -> Vec3 {
 #[inline(always)]
 pub fn basis(n: Vec3) -> (Vec3, Vec3) {
     let sign = if n.z >= 0.0 { 1.0 } else { -1.0 };
-    let a = -div(1.0, sign + n.z);
+    let a = -inverse(sign + n.z);
     let b = flush((n.x * n.y) * a);
     (
         flush3(vec3(1.0 + ((sign * n.x) * n.x) * a, sign * b, -(sign * n.x))),
@@ -323,6 +343,13 @@ mod tests {
         assert_eq!(div(1e-20, 1e20), 0.0);
         assert_eq!(div(f32::NAN, 1.0), 0.0);
         assert_eq!(div(-6.0, 3.0), -2.0);
+        for x in [0.0, -0.0, 1.0, -3.0, TINY, 8e-31, 1e30, 1.3e30, f32::NAN, f32::INFINITY, -1e38] {
+            assert_eq!(inverse(x).to_bits(), div(1.0, x).to_bits(), "{x}");
+            for step in [-2i32, -1, 0, 1, 2] {
+                let x = f32::from_bits((2f32.powi(100).to_bits() as i32 + step) as u32);
+                assert_eq!(inverse(x).to_bits(), div(1.0, x).to_bits(), "{x}");
+            }
+        }
         assert_eq!(root(-1.0), 0.0);
         assert_eq!(root(f32::INFINITY), 0.0);
         assert_eq!(root(9.0), 3.0);
@@ -372,6 +399,22 @@ mod tests {
             for b in hard {
                 let quotient = div4(f32x4::splat(a), f32x4::splat(b)).to_array()[1];
                 assert_eq!(quotient.to_bits(), div(a, b).to_bits(), "{a} / {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_unit_vector_is_that_of_guarded_steps() {
+        let by_steps = |v: Vec3| flush3(v * div(1.0, root(dot3(v, v))));
+        let hard = [0.0, 1.0, -3.0, 1e-15, 8e-16, 9e-16, 1e-19, 1e-30, 1e18, 1e19, 2e19, f32::NAN];
+        for x in hard {
+            for y in hard {
+                for z in hard {
+                    let v = vec3(x, y, z);
+                    let (a, b) = (unit3(v), by_steps(v));
+                    let bits = |v: Vec3| [v.x.to_bits(), v.y.to_bits(), v.z.to_bits()];
+                    assert_eq!(bits(a), bits(b), "{v:?}");
+                }
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod sampler;
 pub mod surface;
 pub mod texture;
 
+use self::light::Emitter;
 use crate::bvh::Accel;
 use crate::bvh4::Accel4;
 use crate::layout::{
@@ -40,6 +41,8 @@ pub struct Scene<'a> {
     pub texels: &'a [u32],
     /// Lights.
     pub lights: &'a [Light],
+    /// Normals and areas of the lights that are triangles.
+    pub emitters: &'a [Emitter],
     /// The environment's importance map.
     pub cells: &'a [EnvironmentCell],
     /// Where the triangles are.
@@ -58,6 +61,7 @@ impl<'a> Scene<'a> {
             texels: &scene.texels,
             lights: &scene.lights,
             cells: &scene.cells,
+            emitters: &accel.emitters,
             trees: &accel.four,
         }
     }

@@ -5,14 +5,14 @@
 //! after `max_bounces` bounces: the ray from the last vertex may still find light.
 
 use super::Scene;
-use super::bsdf::Bsdf;
+use super::bsdf::{Bsdf, Evaluation};
 use super::camera::camera_direction;
 use super::environment::environment_radiance;
 use super::intersect::{Query, T_FAR, closest, occluded};
 use super::light::{hit_density, miss_density, power_heuristic, sample_light};
 use super::math::TWO_TO_MINUS_24;
 use super::math::{
-    Vec3, basis, div, dot3, flush3, is_finite, lesser, max_component, root, unit3, vec3,
+    Vec3, basis, div, dot3, flush3, inverse, is_finite, lesser, max_component, root, unit3, vec3,
 };
 use super::sampler::{
     DIMENSION_CHOICE, DIMENSION_DIRECTION, DIMENSION_LIGHT, DIMENSION_LIGHT_POINT, DIMENSION_PIXEL,
@@ -103,8 +103,9 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
             let above = dot3(surface.geometric_normal, to_light);
             let towards =
                 vec3(dot3(tangent, to_light), dot3(bitangent, to_light), dot3(normal, to_light));
-            let evaluation = bsdf.evaluate(frame, towards);
-            if above > 0.0 && max_component(evaluation.value) > 0.0 {
+            let evaluation =
+                if above > 0.0 { bsdf.evaluate(frame, towards) } else { Evaluation::NONE };
+            if max_component(evaluation.value) > 0.0 {
                 rays += 1;
                 let query = Query {
                     origin: leave(&surface, to_light),
@@ -135,7 +136,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
         if evaluation.density == 0.0 || dot3(surface.geometric_normal, next) <= 0.0 {
             break;
         }
-        let scale = div(1.0, evaluation.density);
+        let scale = inverse(evaluation.density);
         throughput = flush3(throughput * flush3(evaluation.value * scale));
         let strongest = max_component(throughput);
         if strongest == 0.0 || !is_finite(strongest) {
@@ -146,7 +147,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
             if survival >= chance {
                 break;
             }
-            throughput = throughput * div(1.0, chance);
+            throughput = throughput * inverse(chance);
         }
         density = evaluation.density;
         origin = leave(&surface, next);

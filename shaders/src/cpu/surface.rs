@@ -187,6 +187,6 @@ pub fn surface_at(scene: &Scene<'_>, hit: &Hit, direction: Vec3) -> Surface {
         ),
         alpha: greater(magnitude(roughness * roughness), LEAST_ALPHA),
         emission: flush3(emission),
-        area,
+        area: if instance.first_light == NONE { 0.0 } else { area },
     }
 }
