@@ -9,7 +9,7 @@
 
 use super::Scene;
 use super::math::{
-    Vec3, div, div4, flush, flush4, greater, lesser, magnitude, max_magnitude, vec3,
+    Vec3, div, div4, flush, flush4, greater, inverse, lesser, magnitude, max_magnitude, vec3,
 };
 use crate::bvh4::{Block, Child, Group, Kind, Node4};
 use crate::layout::Material;
@@ -319,7 +319,7 @@ impl Search<'_> {
             let weights = [u.to_array()[lane], v.to_array()[lane], w.to_array()[lane]];
             let material = &self.scene.materials[placed.material as usize];
             if material.alpha_mode != Material::OPAQUE {
-                let inverse = div(1.0, det);
+                let inverse = inverse(det);
                 let weights = weights.map(|w| w * inverse);
                 if !self.scene.is_there(self.query.alpha_seed, instance, triangle, weights) {
                     continue;
@@ -390,19 +390,18 @@ fn walk(
             Kind::Node(index) => {
                 let node = &nodes[index as usize];
                 let (entries, mut held) = ray.enter(node, t_limit);
-                let mut nearest = (Child::NONE, f32::INFINITY);
-                while held != 0 {
-                    let i = held.trailing_zeros() as usize & 3;
-                    held &= held - 1;
-                    let mut farther = (node.children[i], entries[i]);
-                    if farther.1 < nearest.1 {
-                        std::mem::swap(&mut farther, &mut nearest);
+                let mut next = || {
+                    let i = held.trailing_zeros() as usize;
+                    held &= held.wrapping_sub(1);
+                    Some((*node.children.get(i)?, *entries.get(i)?))
+                };
+                if let Some(mut nearest) = next() {
+                    while let Some(mut other) = next() {
+                        if other.1 < nearest.1 {
+                            std::mem::swap(&mut other, &mut nearest);
+                        }
+                        stack.push(other.0, other.1);
                     }
-                    if farther.1 < f32::INFINITY {
-                        stack.push(farther.0, farther.1);
-                    }
-                }
-                if nearest.1 < f32::INFINITY {
                     child = nearest.0;
                     continue;
                 }
@@ -421,9 +420,10 @@ fn walk(
 }
 
 /// The closest hit.
+#[inline(always)]
 pub fn closest(scene: &Scene<'_>, query: &Query) -> Option<Hit> {
     let best = search::<false>(scene, query)?;
-    let inverse = div(1.0, best.det);
+    let inverse = inverse(best.det);
     Some(Hit {
         t: best.t,
         instance: best.instance,
@@ -433,6 +433,7 @@ pub fn closest(scene: &Scene<'_>, query: &Query) -> Option<Hit> {
 }
 
 /// Whether anything is hit.
+#[inline(always)]
 pub fn occluded(scene: &Scene<'_>, query: &Query) -> bool {
     search::<true>(scene, query).is_some()
 }
