@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use tessera_protocol::job::JobSpec;
 use tessera_protocol::node::ConformanceHash;
-use tessera_protocol::settings::Background;
 use tessera_protocol::{FrameNumber, KernelId};
 use tessera_scene::{Asset, Limits, View};
 
@@ -34,7 +33,7 @@ fn inspect(glb: &Path, environment: Option<&Path>, spec: &JobSpec) -> Result<Vec
     let hdr = environment.map(read).transpose()?;
     let asset = Asset::load(&read(glb)?, hdr.as_deref(), &Limits::default())
         .map_err(|error| error.to_string())?;
-    let view = view(spec);
+    let view = View::from(&spec.settings);
     for frame in [spec.frames.first, spec.frames.last] {
         prepare(&asset, &view, spec, frame)?;
     }
@@ -45,21 +44,6 @@ fn prepare(asset: &Asset, view: &View, spec: &JobSpec, frame: FrameNumber) -> Re
     match asset.frame(view, frame.0, spec.time_s(frame)) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("frame {frame}: {error}")),
-    }
-}
-
-fn view(spec: &JobSpec) -> View {
-    let settings = &spec.settings;
-    let environment = settings.environment.as_ref();
-    View {
-        width: settings.width,
-        height: settings.height,
-        seed: settings.seed,
-        max_bounces: settings.max_bounces,
-        camera: settings.camera,
-        environment_strength: environment.map_or(1.0, |environment| environment.strength),
-        environment_rotation_deg: environment.map_or(0.0, |environment| environment.rotation_deg),
-        background_black: settings.background == Background::Black,
     }
 }
 

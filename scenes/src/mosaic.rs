@@ -57,7 +57,7 @@ pub fn sample_animation() -> Sample {
         fps: FPS,
         width: 640,
         height: 360,
-        spp: 32,
+        spp: 48,
         max_bounces: 5,
     }
 }

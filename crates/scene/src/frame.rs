@@ -9,6 +9,7 @@ use crate::math::{
 };
 use crate::validate::{MOST_ENTRY, validate_frame};
 use std::sync::Arc;
+use tessera_protocol::settings::{Background, RenderSettings};
 use tessera_shaders::layout::{CanonicalScene, Frame, Instance, NONE};
 
 /// Everything but the scene, frame number and time that a frame depends on.
@@ -33,11 +34,27 @@ pub struct View {
     pub background_black: bool,
 }
 
+impl From<&RenderSettings> for View {
+    fn from(settings: &RenderSettings) -> Self {
+        let environment = settings.environment.as_ref();
+        Self {
+            width: settings.width,
+            height: settings.height,
+            seed: settings.seed,
+            max_bounces: settings.max_bounces,
+            camera: settings.camera,
+            environment_strength: environment.map_or(1.0, |e| e.strength),
+            environment_rotation_deg: environment.map_or(0.0, |e| e.rotation_deg),
+            background_black: settings.background == Background::Black,
+        }
+    }
+}
+
 impl View {
     /// Longest side of a frame, in pixels.
-    pub const MAX_SIDE: u32 = 16_384;
+    pub const MAX_SIDE: u32 = RenderSettings::MAX_SIDE;
     /// Most bounces.
-    pub const MAX_BOUNCES: u32 = 64;
+    pub const MAX_BOUNCES: u32 = RenderSettings::MAX_BOUNCES;
 
     fn check(&self) -> Result<(), SceneError> {
         let refuse =

@@ -2,7 +2,7 @@
 
 use super::RenderError;
 use std::sync::Arc;
-use tessera_protocol::settings::{Background, RenderSettings};
+use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::{FrameNumber, KernelId, SceneHash};
 use tessera_scene::{Asset, Limits, Report, View};
 use tessera_shaders::bvh::{Accel, MeshTrees, Shape};
@@ -61,25 +61,9 @@ impl Source {
         time_s: f64,
     ) -> Result<PreparedFrame, RenderError> {
         settings.validate().map_err(|error| RenderError::Request(error.to_string()))?;
-        let environment = settings.environment.as_ref();
-        let view = View {
-            width: settings.width,
-            height: settings.height,
-            seed: settings.seed,
-            max_bounces: settings.max_bounces,
-            camera: settings.camera,
-            environment_strength: environment.map_or(1.0, |e| e.strength),
-            environment_rotation_deg: environment.map_or(0.0, |e| e.rotation_deg),
-            background_black: settings.background == Background::Black,
-        };
-        let scene = self.asset.frame(&view, number.0, time_s)?;
+        let scene = self.asset.frame(&View::from(settings), number.0, time_s)?;
         let trees = self.trees.get_or_insert_with(|| {
-            Arc::new(MeshTrees::build(
-                &scene.meshes,
-                &scene.triangles,
-                &scene.vertices,
-                self.shape,
-            ))
+            Arc::new(MeshTrees::build(&scene.meshes, &scene.triangles, &scene.vertices, self.shape))
         });
         let accel = Accel::build(&scene, trees, self.shape);
         let hash = SceneHash(scene.hash());
