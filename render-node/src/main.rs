@@ -23,6 +23,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    quiet_the_device_chooser();
     let result = match Arguments::parse().command {
         Command::Render(arguments) => render::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -34,5 +35,15 @@ fn main() -> ExitCode {
             eprintln!("render-node: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Mesa's Vulkan layer that orders devices asks a display server which one it uses, and complains
+/// on stderr where there is none, as on most farms.
+fn quiet_the_device_chooser() {
+    let has_display = ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|v| std::env::var_os(v).is_some());
+    if !has_display {
+        // SAFETY: no other thread has started yet that could read the environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
