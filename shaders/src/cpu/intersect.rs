@@ -437,3 +437,28 @@ pub fn closest(scene: &Scene<'_>, query: &Query) -> Option<Hit> {
 pub fn occluded(scene: &Scene<'_>, query: &Query) -> bool {
     search::<true>(scene, query).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_gives_back_all_of_a_deep_tree_last_things_first() {
+        let mut stack = Stack::new();
+        for round in 0..3u32 {
+            for i in 0..50 {
+                stack.push(Child::NONE, (round * 100 + i) as f32);
+            }
+            for i in (20..50).rev() {
+                assert_eq!(stack.pop().1, (round * 100 + i) as f32);
+            }
+        }
+        for round in (0..3u32).rev() {
+            for i in (0..20).rev() {
+                assert_eq!(stack.pop().1, (round * 100 + i) as f32);
+            }
+        }
+        assert_eq!(stack.depth, 0);
+        assert!(stack.spill.is_empty());
+    }
+}
