@@ -12,7 +12,9 @@ CARGO ?= cargo
 CRATE ?=
 ARGS ?=
 packages := $(if $(CRATE),--package $(CRATE),--workspace)
-programs := --package tessera-cli --package tessera-farm-master --package tessera-render-node
+# The tests of the whole system and the bench start these as processes. A program of an older build
+# may have another kernel, and is refused.
+programs := --bins --package tessera-cli --package tessera-farm-master --package tessera-render-node
 
 say = @printf '\n== %s\n'
 
@@ -44,13 +46,18 @@ demo:
 test:
 	$(say) 'Installing what this machine lacks, and two Vulkan drivers for tests'
 	@scripts/deps test
+	$(say) 'Building the programs, which the tests of the whole system start'
+	$(CARGO) build --release --locked $(programs)
 	$(say) 'Building the tests, then running them: $(if $(CRATE),$(CRATE),all crates)'
 	$(CARGO) test --release --locked $(packages) -- $(ARGS)
 
 soak:
 	@scripts/deps test
-	$(say) 'Running the tests that take an hour'
-	$(CARGO) test --release --locked --package tessera-system-tests --features soak -- $(ARGS)
+	$(say) 'Building the programs, which the test starts and kills'
+	$(CARGO) build --release --locked $(programs)
+	$(say) 'A thousand kills in one run'
+	$(CARGO) test --release --locked --package tessera-system-tests --features soak --test killed \
+	    -- --nocapture $(ARGS)
 
 lint: fmt clippy deny
 
@@ -72,6 +79,7 @@ deny:
 bench:
 	@scripts/deps test
 	$(say) 'Building, then measuring: figures mean something only on a quiet machine'
-	$(CARGO) build --release --locked $(programs)
-	$(CARGO) run --release --locked --package tessera-system-tests --bin bench -- $(ARGS)
+	$(CARGO) build --release --locked $(programs) --package tessera-system-tests
+	target/release/bench
+	$(say) 'Other renderers, paired with ours in one run'
 	@scripts/peers

@@ -42,7 +42,7 @@ async fn a_job_survives_twenty_kills_unchanged() {
     let mut master = farm.start_master();
     let client = farm.client().await;
     let start = |name: &str| -> Process { farm.start_node(name, Device::Cpu) };
-    let mut nodes = vec![start("a"), start("b")];
+    let mut nodes = [start("a"), start("b")];
     farm.joined(&client, 2).await;
     let job = farm.submit(&client, &scene, settings.clone(), frames, (16, 8)).await;
 

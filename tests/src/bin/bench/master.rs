@@ -1,0 +1,212 @@
+//! What jobs of many units cost the master.
+
+use crate::tiles::{rendered_tiles, sealed};
+use crate::{NO_AIM, room, row};
+use anyhow::{Context as _, ensure};
+use render_node::render::cpu::CpuBackend;
+use render_node::render::source::kernel_id;
+use render_node::render::{Backend as _, conformance};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tessera_client::{Client, Enrolment, NodeClient, no_progress};
+use tessera_film::pack::pack;
+use tessera_protocol::commit::{Commit, NodeKey, UnitResult};
+use tessera_protocol::job::{FrameSpan, JobSpec};
+use tessera_protocol::lease::{LeaseRequest, Unit};
+use tessera_protocol::node::{DeviceClass, DeviceView};
+use tessera_protocol::settings::RenderSettings;
+use tessera_protocol::{FrameNumber, PixelSum, sums};
+use world::farm::{Farm, Process};
+
+/// So long that no lease expires.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Side of a tile, the smallest allowed: many units and few pixels.
+const SMALL_TILE: u32 = 8;
+
+pub(crate) async fn accept_ten_million_units() -> anyhow::Result<()> {
+    let farm = Farm::new(HEARTBEAT);
+    let master = farm.start_master();
+    let client = farm.client().await;
+    let spec = many_units(&farm, &client, 1000, 800, 1).await?;
+    ensure!(spec.units() == 10_000_000, "the job has {} units", spec.units());
+
+    let before = Footprint::of(&farm, &master)?;
+    let start = Instant::now();
+    client.submit(&spec, "bench").await?;
+    let seconds = start.elapsed().as_secs_f64();
+    let grown = Footprint::of(&farm, &master)?.since(&before);
+
+    let work = "accept a job of 10^7 units";
+    let how = "farm-master as a process, POST /v1/jobs over HTTP on loopback until its answer";
+    row(work, &format!("{:.1} ms", 1e3 * seconds), &below(1.0, "s", seconds), how);
+    let aim = below(20.0, "MB", grown.files_mb);
+    row(work, &format!("{:.2} MB of state", grown.files_mb), &aim, "growth of its state folder");
+    let aim = below(20.0, "MB", grown.memory_mb);
+    let how = "growth of its resident memory, at its peak (VmHWM)";
+    row(work, &format!("{:.2} MB of memory", grown.memory_mb), &aim, how);
+    Ok(())
+}
+
+/// Senders that lease and submit at once.
+const AT_ONCE: usize = 16;
+
+pub(crate) async fn complete_a_million_units() -> anyhow::Result<()> {
+    let farm = Farm::new(HEARTBEAT);
+    let master = farm.start_master();
+    let client = farm.client().await;
+    let spec = many_units(&farm, &client, 100, 80, 100).await?;
+    ensure!(spec.units() == 1_000_000, "the job has {} units", spec.units());
+    let sender = Sender::join(&farm, &client).await?;
+
+    let before = Footprint::of(&farm, &master)?;
+    let start = Instant::now();
+    let job = client.submit(&spec, "bench").await?.id;
+    let senders: Vec<_> =
+        (0..AT_ONCE).map(|_| tokio::spawn(sender.clone().until_no_work_is_left())).collect();
+    let mut leases = 0;
+    for sender in senders {
+        leases += sender.await??;
+    }
+    let verified = start.elapsed().as_secs_f64();
+    let job = farm.completed(&client, job).await;
+    let completed = start.elapsed().as_secs_f64();
+    ensure!(job.units.verified == 1_000_000, "{:?}", job.units);
+    let grown = Footprint::of(&farm, &master)?.since(&before);
+    let database = megabytes_below(&farm.path().join("master"), |path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("farm.sqlite"))
+    })?;
+
+    let work = "complete a job of 10^6 units";
+    let how = "farm-master as a process; one node over HTTP, 16 leases at once, that sends the \
+               same 64 rendered pixels for every unit, packed once: its rendering costs nothing";
+    let figure = format!("{:.0} units/s, {leases} leases", 1e6 / verified);
+    row(work, &figure, NO_AIM, how);
+    row(work, &format!("{completed:.1} s"), NO_AIM, "the same, its 100 frames and film assembled");
+    let how = "files farm.sqlite* when it is completed";
+    row(work, &format!("{database:.2} MB of state"), NO_AIM, how);
+    let how = "growth of the state folder: database, results, frames, film";
+    row(work, &format!("{:.1} MB of disk", grown.files_mb), NO_AIM, how);
+    let how = "growth of its resident memory, at its peak (VmHWM)";
+    row(work, &format!("{:.1} MB of memory", grown.memory_mb), NO_AIM, how);
+    Ok(())
+}
+
+/// A job in small tiles and ranges of one sample.
+async fn many_units(
+    farm: &Farm,
+    client: &Client,
+    frames: u32,
+    side: u32,
+    spp: u32,
+) -> anyhow::Result<JobSpec> {
+    let file = farm.path().join("room.glb");
+    std::fs::write(&file, room()?.glb)?;
+    Ok(JobSpec {
+        name: "bench".to_owned(),
+        scene: client.upload(&file, no_progress()).await?.blob,
+        settings: RenderSettings { width: side, height: side, spp, ..RenderSettings::default() },
+        frames: FrameSpan { first: FrameNumber(0), last: FrameNumber(frames - 1) },
+        fps: 24,
+        tile: SMALL_TILE,
+        samples_per_unit: 1,
+    })
+}
+
+/// A node that sends the same tile for every unit.
+#[derive(Clone)]
+struct Sender {
+    node: NodeClient,
+    key: Arc<NodeKey>,
+    tile: Arc<[PixelSum]>,
+}
+
+impl Sender {
+    async fn join(farm: &Farm, client: &Client) -> anyhow::Result<Self> {
+        let mut cpu = CpuBackend::new(None);
+        let device = DeviceView {
+            backend: cpu.describe().backend.to_owned(),
+            device: cpu.describe().device,
+            kernel: kernel_id(),
+            conformance: conformance::render_all(&mut cpu)?,
+        };
+        let token = std::fs::read_to_string(farm.path().join("master/operator-token"))?;
+        let enrolment = Enrolment::new(client.master().clone(), token.trim().to_owned())?;
+        let key = NodeKey::generate()?;
+        let (view, node) = enrolment.join(&key, "sender", &device).await?;
+        ensure!(view.class == DeviceClass::Exact, "not exact: are all programs of one build?");
+        let tile = rendered_tiles(SMALL_TILE, SMALL_TILE, 1)?.remove(0);
+        Ok(Self { node, key: Arc::new(key), tile: tile.into() })
+    }
+
+    /// Leases and submits; returns the number of leases.
+    async fn until_no_work_is_left(self) -> anyhow::Result<u64> {
+        let request = LeaseRequest { kernel: kernel_id(), samples_wanted: u64::MAX, wait_ms: 0 };
+        let (hash, rays, packed) =
+            (sums::hash(&self.tile), sums::rays(&self.tile), pack(&self.tile));
+        let mut leases = 0;
+        while let Some(grant) = self.node.lease(&request).await? {
+            let result = |unit: &Unit| UnitResult { unit: unit.index, hash, rays };
+            let commit = Commit {
+                node: self.key.node(),
+                job: grant.job,
+                kernel: grant.kernel,
+                lease: grant.lease,
+                generation: grant.generation,
+                results: grant.units.iter().map(result).collect(),
+            };
+            let body = sealed(&self.key, commit, &vec![packed.clone(); grant.units.len()]);
+            self.node.submit(grant.lease, body).await?;
+            leases += 1;
+        }
+        Ok(leases)
+    }
+}
+
+/// What a master takes up.
+struct Footprint {
+    files_mb: f64,
+    memory_mb: f64,
+}
+
+impl Footprint {
+    /// Its files now, and the most memory since it was last asked.
+    fn of(farm: &Farm, master: &Process) -> anyhow::Result<Self> {
+        let process = PathBuf::from(format!("/proc/{}", master.id()));
+        let status = std::fs::read_to_string(process.join("status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let kib: f64 = peak.context("this system does not tell a process's peak")?.parse()?;
+        // Sets the peak back to what is held now.
+        std::fs::write(process.join("clear_refs"), "5")?;
+        let files_mb = megabytes_below(&farm.path().join("master"), |_| true)?;
+        Ok(Self { files_mb, memory_mb: kib * 1024.0 / 1e6 })
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        Self {
+            files_mb: self.files_mb - before.files_mb,
+            memory_mb: self.memory_mb - before.memory_mb,
+        }
+    }
+}
+
+/// Length of the files that `counts`, in 10^6 bytes.
+fn megabytes_below(folder: &Path, counts: fn(&Path) -> bool) -> anyhow::Result<f64> {
+    let mut megabytes = 0.0;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            megabytes += megabytes_below(&path, counts)?;
+        } else if counts(&path) {
+            // A file may go between being listed and being looked at.
+            megabytes += path.metadata().map_or(0.0, |file| file.len() as f64 / 1e6);
+        }
+    }
+    Ok(megabytes)
+}
+
+/// The aim, and whether `value` keeps it.
+fn below(limit: f64, unit: &str, value: f64) -> String {
+    format!("< {limit} {unit}: {}", if value < limit { "met" } else { "MISSED" })
+}
