@@ -51,7 +51,7 @@ fn pictures(folder: &Path) -> anyhow::Result<Vec<Picture>> {
     let film = Picture { name: "sample film, frame 24, 640×360, 8 spp", arguments };
 
     let mut pictures = vec![room, film];
-    if let Some(peers) = std::env::var_os("PEERS") {
+    if let Some(peers) = std::env::var_os("PEERS").filter(|peers| !peers.is_empty()) {
         let scenes = PathBuf::from(peers).join("scenes");
         let mut arguments = words("--size 320x320 --spp 16 --environment");
         arguments.push(path(&scenes.join("studio_small_05_1k.hdr")));
