@@ -61,10 +61,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let word = if scene.expected.as_ref() == Some(&scene.hash) { "exact" } else { "DIFFERS" };
         println!("  {:<28} {} {word}", scene.scene, &scene.hash[..16]);
     }
-    println!("class: {}", match view.class {
-        DeviceClass::Exact => "exact",
-        DeviceClass::Tolerant => "tolerant (gets no exact work)",
-    });
+    println!(
+        "class: {}",
+        match view.class {
+            DeviceClass::Exact => "exact",
+            DeviceClass::Tolerant => "tolerant (gets no exact work)",
+        }
+    );
     let devices = find_all();
     if devices.is_empty() {
         println!("Vulkan devices: none");

@@ -219,8 +219,7 @@ fn write(
     pixels: &[PixelSum],
     summary: &Summary,
 ) -> anyhow::Result<()> {
-    let picture =
-        Frame::new(rect.width, rect.height, samples.count(), pixels.to_vec())?.picture();
+    let picture = Frame::new(rect.width, rect.height, samples.count(), pixels.to_vec())?.picture();
     let bytes = if is_png {
         tessera_film::png::encode(&picture)?
     } else {

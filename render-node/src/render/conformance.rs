@@ -39,8 +39,7 @@ pub fn render_all(backend: &mut dyn Backend) -> Result<Vec<ConformanceHash>, Ren
             let frame = source.frame(&settings, FrameNumber(0), scene.time_s)?;
             backend.load(Arc::new(frame))?;
             let samples = SampleRange { start: 0, end: scene.spp };
-            let pixels =
-                backend.render(settings.frame_rect(), samples, &AtomicBool::new(false))?;
+            let pixels = backend.render(settings.frame_rect(), samples, &AtomicBool::new(false))?;
             Ok(ConformanceHash { scene: scene.name.to_owned(), hash: sums::hash(&pixels) })
         })
         .collect()

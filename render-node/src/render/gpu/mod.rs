@@ -57,7 +57,12 @@ impl GpuBackend {
     }
 
     /// Runs one dispatch and waits for it.
-    fn dispatch(&mut self, bindings: &wgpu::BindGroup, slice: &wgpu::Buffer, of: Slice) -> Result<(), RenderError> {
+    fn dispatch(
+        &mut self,
+        bindings: &wgpu::BindGroup,
+        slice: &wgpu::Buffer,
+        of: Slice,
+    ) -> Result<(), RenderError> {
         let started = Instant::now();
         self.gpu.queue.write_buffer(slice, 0, bytemuck::bytes_of(&of));
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
@@ -92,11 +97,7 @@ fn next_slice(rest: Slice, end: SampleRange, budget: u64) -> Slice {
     }
     // Whole workgroups of rows, so that none is dispatched for a part.
     let rows = (budget / row).max(1).next_multiple_of(u64::from(WORKGROUP)).min(rows) as u32;
-    Slice {
-        row_end: rest.row_start + rows,
-        sample_end: rest.sample_start + 1,
-        ..rest
-    }
+    Slice { row_end: rest.row_start + rows, sample_end: rest.sample_start + 1, ..rest }
 }
 
 impl Backend for GpuBackend {

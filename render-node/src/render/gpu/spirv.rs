@@ -146,11 +146,7 @@ fn keep_exact(words: &[u32], controls: FloatControls) -> Vec<u32> {
         .find(|(opcode, _)| *opcode == op::ENTRY_POINT)
         .map_or(0, |(_, instruction)| instruction[2]);
     let wanted = [
-        (
-            controls.rounds_to_nearest_even,
-            CAPABILITY_ROUNDING_MODE_RTE,
-            MODE_ROUNDING_MODE_RTE,
-        ),
+        (controls.rounds_to_nearest_even, CAPABILITY_ROUNDING_MODE_RTE, MODE_ROUNDING_MODE_RTE),
         (
             controls.preserves_special_values,
             CAPABILITY_SIGNED_ZERO_INF_NAN_PRESERVE,
