@@ -6,7 +6,7 @@ use tessera_protocol::settings::RenderSettings;
 use world::farm::{Device, Farm, Process};
 
 /// How often something is killed; each time the master, a node or both.
-const KILLS: usize = if cfg!(feature = "soak") { 1000 } else { 20 };
+const KILLS: usize = if cfg!(feature = "soak") { 400 } else { 20 };
 
 /// Numbers that repeat with the seed (SplitMix64, Steele et al. 2014).
 struct Random(u64);
@@ -29,7 +29,7 @@ async fn a_job_survives_twenty_kills_unchanged() {
         .into_iter()
         .find(|scene| scene.name == "room")
         .expect("a scene called room");
-    let frames = if cfg!(feature = "soak") { 64 } else { 4 };
+    let frames = if cfg!(feature = "soak") { 400 } else { 4 };
     let settings = RenderSettings {
         width: 96,
         height: 96,

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -142,6 +143,8 @@ fn spawn(recipe: &Recipe) -> anyhow::Result<Child> {
     let log = OpenOptions::new()
         .create(true)
         .append(true)
+        // The master's first words in it are the operator's token.
+        .mode(0o600)
         .open(&recipe.log)
         .with_context(|| format!("cannot write {}", recipe.log.display()))?;
     let errors = log.try_clone()?;
