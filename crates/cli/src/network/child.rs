@@ -219,6 +219,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_else_reads_what_a_process_says() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Supervised::start(recipe(folder.path(), "echo a token")).unwrap();
+        child.child.wait().await.unwrap();
+        let mode = folder.path().join("log").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
     async fn the_end_of_a_process_is_told_in_its_own_words() {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Supervised::start(recipe(
