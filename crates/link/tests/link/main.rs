@@ -1,0 +1,5 @@
+//! The link over real sockets.
+
+mod connection;
+mod handshake;
+mod world;
