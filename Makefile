@@ -4,7 +4,7 @@
 # and demo, tests and bench then share one set of artefacts.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint fmt clippy deny bench deps
+.PHONY: help demo test soak lint fmt clippy deny program web bench deps
 
 CARGO ?= cargo
 
@@ -14,7 +14,8 @@ ARGS ?=
 packages := $(if $(CRATE),--package $(CRATE),--workspace)
 # The tests of the whole system and the bench start these as processes. A program of an older build
 # may have another kernel, and is refused.
-programs := --bins --package tessera-cli --package tessera-farm-master --package tessera-render-node
+programs := --bins --package tessera-cli --package tessera-farm-master --package tessera-render-node \
+    --package tessera-transcoder --package tessera-engine --package tessera-local-chain
 
 say = @printf '\n== %s\n'
 
@@ -27,9 +28,13 @@ help:
 	@echo 'make lint    formatting, clippy without warnings, and licences, duplicates and bans by'
 	@echo '             cargo-deny, which it asks for: cargo install --locked cargo-deny'
 	@echo '             make fmt, make clippy and make deny do one of the three'
+	@echo 'make program build the on-chain program again and compare it with the one in the repository'
+	@echo 'make web     check the portal, build it again and compare it with the one in the repository'
 	@echo 'make bench   print every figure this project claims, measured here and now'
 	@echo '             PEERS=folder            also other renderers, see scripts/peers'
-	@echo 'make soak    four hundred kills of master and nodes in one run: half an hour'
+	@echo '             target/release/bench PART   one part: attacks, alike, ladder, live, hour, segments'
+	@echo 'make soak    four hundred kills of master and nodes in one run, 10^7 audited pixels of honest'
+	@echo '             nodes, and three streams for a minute while their workers are killed: an hour'
 	@echo 'make deps    only install the system packages that make demo needs'
 
 deps:
@@ -55,9 +60,9 @@ soak:
 	@scripts/deps test
 	$(say) 'Building the programs, which the test starts and kills'
 	$(CARGO) build --release --locked $(programs)
-	$(say) 'Four hundred kills in one run'
+	$(say) 'Four hundred kills in one run, 10^7 audited pixels, a minute of streams under kills'
 	$(CARGO) test --release --locked --package tessera-system-tests --features soak --test killed \
-	    -- --nocapture $(ARGS)
+	    --test honest --test live --test gateway_killed -- --nocapture $(ARGS)
 
 lint: fmt clippy deny
 
@@ -76,10 +81,22 @@ deny:
 	    echo 'cargo-deny is not here: cargo install --locked cargo-deny (three CPU minutes)'; exit 1; }
 	$(CARGO) deny --locked check bans licenses sources
 
+# Debian's compiler and a linker of its own are fetched below target/ the first time.
+program:
+	$(say) 'Building the on-chain program again, to compare'
+	@scripts/program check
+
+# Only who changes the portal needs Node: the built one lies in the repository.
+web:
+	$(say) 'Checking the portal, and building it again, to compare'
+	@scripts/web check
+
 bench:
-	@scripts/deps test
+	@scripts/deps bench
 	$(say) 'Building, then measuring: figures mean something only on a quiet machine'
 	$(CARGO) build --release --locked $(programs) --package tessera-system-tests
 	target/release/bench
+	$(say) 'What it costs to pay nodes, on a chain of this machine'
+	$(CARGO) run --release --locked --package tessera-settlement --example epoch_cost
 	$(say) 'Other renderers, paired with ours in one run'
 	@scripts/peers

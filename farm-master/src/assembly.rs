@@ -4,7 +4,7 @@
 
 use crate::app::{App, UNPACK_BYTES};
 use crate::blobs::{BlobError, Key};
-use crate::store::{CommitId, StoreError, WholeFrame};
+use crate::store::{StoreError, WholeFrame};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tessera_farm_core::plan::Plan;
 use tessera_film::{Film, exr, pack, png};
 use tessera_movie::{MovieError, MovieWriter};
 use tessera_protocol::job::{JobSpec, JobView};
-use tessera_protocol::{FrameNumber, JobId, ResultHash, submit, sums};
+use tessera_protocol::{FrameNumber, JobId, LeaseId, ResultHash, submit, tree};
 use tokio::time::sleep;
 
 /// Frames that are looked up at once.
@@ -37,6 +37,9 @@ enum AssemblyError {
     /// The thread panicked.
     #[error("the assembling thread panicked: {0}")]
     Panicked(#[from] tokio::task::JoinError),
+    /// A result is not what it was: it has to be rendered again.
+    #[error("the result of lease {0} is damaged: {1}")]
+    Spoiled(LeaseId, String),
     /// The sums do not make the frame, and never will.
     #[error("{0}")]
     Impossible(String),
@@ -86,9 +89,21 @@ impl App {
 
     async fn assemble_frame(self: &Arc<Self>, whole: WholeFrame) -> Result<(), AssemblyError> {
         let (job, frame) = (whole.job, whole.frame);
+        let made_of = whole.results.iter().map(|result| result.lease).collect();
         let made = self.blocking(move |app| app.make_pictures(&whole)).await?;
         match made {
-            Ok(hash) => self.store.frame_done(job, frame, hash).await?,
+            Ok(hash) => {
+                let within = self.config.approve_after;
+                let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+                let by_ms = self.clock.now_ms().saturating_add(within_ms);
+                let by_ms = Some(by_ms).filter(|_| !within.is_zero());
+                self.store.frame_done(job, frame, hash, made_of, by_ms).await?;
+            }
+            Err(AssemblyError::Spoiled(lease, reason)) => {
+                tracing::error!(%job, %frame, %lease, reason, "a stored result is damaged");
+                self.store.spoiled(lease).await?;
+                self.there_may_be_work();
+            }
             Err(AssemblyError::Impossible(reason)) => {
                 tracing::error!(%job, %frame, reason, "a frame cannot be assembled");
                 let told = format!("frame {frame} cannot be assembled: {reason}");
@@ -109,13 +124,16 @@ impl App {
         let settings = &whole.spec.settings;
         let mut film = Film::new(settings.width, settings.height, settings.spp);
         for result in &whole.results {
+            let spoiled = |error: &dyn std::fmt::Display| {
+                AssemblyError::Spoiled(result.lease, error.to_string())
+            };
             let body = match self.blobs.get(result.into()) {
-                Err(error) if error.is_not_found() => return Err(impossible(&error)),
+                Err(error) if error.is_not_found() => return Err(spoiled(&error)),
                 other => other?,
             };
-            let (header, packed) = submit::decode(&body).map_err(|error| impossible(&error))?;
-            if CommitId::of(&header.commit) != result.commit {
-                return Err(impossible(&format!("the result of lease {} changed", result.lease)));
+            let (header, packed) = submit::decode(&body).map_err(|error| spoiled(&error))?;
+            if header.commit.id() != result.commit {
+                return Err(spoiled(&"it holds another commit"));
             }
             for (signed, packed) in header.commit.results.iter().zip(packed) {
                 let index = signed.unit;
@@ -123,9 +141,9 @@ impl App {
                     .unit(index)
                     .ok_or_else(|| impossible(&format!("unit {index} lies beyond the job")))?;
                 let sums = pack::unpack(packed, unit.rect.pixels() as usize, UNPACK_BYTES)
-                    .map_err(|error| impossible(&error))?;
-                if sums::hash(&sums) != signed.hash {
-                    return Err(impossible(&format!("the sums of unit {index} changed on disk")));
+                    .map_err(|error| spoiled(&error))?;
+                if tree::root(&sums) != signed.root {
+                    return Err(spoiled(&format!("the sums of unit {index} have changed")));
                 }
                 film.add(unit.rect, unit.samples, &sums).map_err(|error| impossible(&error))?;
             }
@@ -177,10 +195,12 @@ impl App {
         Ok(self.blobs.keep_movie(job)?)
     }
 
-    /// Removes sums whose frame is done or whose job has ended.
+    /// Removes sums whose frame is done or whose job has ended, and that were kept long enough.
     async fn remove_spent(self: &Arc<Self>) -> Result<(), AssemblyError> {
         loop {
-            let spent = self.store.spent_results(RESULTS).await?;
+            let keep_ms = i64::try_from(self.config.keep_results.as_millis()).unwrap_or(i64::MAX);
+            let until_ms = self.clock.now_ms().saturating_sub(keep_ms);
+            let spent = self.store.spent_results(until_ms, RESULTS).await?;
             if spent.is_empty() {
                 return Ok(());
             }

@@ -3,11 +3,11 @@
 //! One folder for each kind; a file is named by what it is, so that a path needs no look-up. What
 //! `put` or `commit` answered `Ok` for survives power loss. Everything here blocks.
 
-use crate::store::{CommitId, StoredResult};
+use crate::store::StoredResult;
 use std::io;
 use std::path::{Path, PathBuf};
 use tessera_durable::{Access, OsDisk, Writer};
-use tessera_protocol::{BlobHash, FrameNumber, JobId, LeaseId};
+use tessera_protocol::{BlobHash, CommitId, FrameNumber, JobId, LeaseId};
 
 /// What could not be done to a blob.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,17 @@ impl Folder {
     pub fn get(&self, key: Key) -> Result<Vec<u8>, BlobError> {
         let path = self.path(key);
         std::fs::read(&path).map_err(|source| BlobError::Read { path, source })
+    }
+
+    /// Reads the first bytes of a blob, at most `most`.
+    pub fn head(&self, key: Key, most: usize) -> Result<Vec<u8>, BlobError> {
+        use std::io::Read as _;
+        let path = self.path(key);
+        let mut bytes = Vec::new();
+        std::fs::File::open(&path)
+            .and_then(|file| file.take(most as u64).read_to_end(&mut bytes))
+            .map_err(|source| BlobError::Read { path, source })?;
+        Ok(bytes)
     }
 
     /// Removes a blob; one that is not there is removed already.

@@ -30,6 +30,11 @@ impl Clock {
     }
 }
 
+/// Seconds since 1970 by the system's clock as it is set now: for those who compare with their own.
+pub(crate) fn system_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

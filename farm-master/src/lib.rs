@@ -1,8 +1,11 @@
 //! The farm's master: it takes uploads and jobs, gives leases, checks and keeps results, assembles
-//! frames and films, and tells everybody how things stand.
+//! frames and films; it knows streams and their keys, lets one gateway at a time publish a session,
+//! brings workers to it and counts what they made; and it tells everybody how things stand.
 //!
-//! It renders nothing, and it audits no pixel yet: a result counts when its *structure* is right,
-//! see `tessera_farm_core::accept`. Which kernel jobs pin, what hashes an exact device shows and
+//! It renders and transcodes nothing, and no picture passes through it. A result counts when its
+//! *structure* is right, see `tessera_farm_core::accept`, and then some of its pixels, drawn by a
+//! secret, are what the kernel's twin makes of them, see `tessera_verify::audit`; a segment counts
+//! when its worker and its gateway signed for it, see [`rules`]. Which kernel jobs pin, what hashes an exact device shows and
 //! what looks into scenes is passed in by [`Config`]; [`scene`] has what this build brings.
 //!
 //! Contract: what was acknowledged is durable. A request is answered after the database's COMMIT,
@@ -17,21 +20,31 @@
 //! # }
 //! ```
 //!
-//! Reading order: [`routes`] (what there is to ask) → `app` (what is done about it) → [`store`]
-//! (what is true) → [`blobs`] (bytes) → `assembly` (sums to films) → `auth`, `problem`, `server`.
+//! Reading order: [`routes`] (what there is to ask) → `app` (what is done about it) → [`rules`] (of
+//! live streams; those of jobs are `tessera_farm_core`'s) → [`store`] (what is true) → [`blobs`]
+//! (bytes) → `assembly` (sums to films) → [`settlement`] (money on the chain) → `deliveries` (webhooks), `outbound` → `auth`, `problem`,
+//! `server`.
 #![forbid(unsafe_code)]
 
 mod app;
 mod assembly;
+mod audit;
+pub mod auditor;
 pub mod auth;
 pub mod blobs;
 mod clock;
 pub mod config;
+mod deliveries;
+mod key;
+mod outbound;
 pub mod problem;
+pub mod referee;
 pub mod routes;
+pub mod rules;
 pub mod scene;
 mod server;
 pub mod settings;
+pub mod settlement;
 pub mod store;
 
 pub use config::{Config, InspectScene};
@@ -41,6 +54,7 @@ use app::App;
 use auth::Token;
 use blobs::Folder;
 use clock::Clock;
+use settlement::Settlement;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -87,8 +101,11 @@ impl Server {
             .await
             .with_context(|| format!("could not listen on {}", config.listen))?;
         let address = listener.local_addr().context("could not read the address")?;
-        let app = Arc::new(App::new(config, Arc::new(store), blobs, clock));
+        let key = key::open(&config.state)?;
+        let settlement = config.chain.clone().map(|chain| Settlement::new(chain, &key));
+        let app = Arc::new(App::new(config, Arc::new(store), blobs, clock, key, settlement));
         app.remove_strays().await?;
+        app.live.take_up(app.store.open_sessions().await?);
         let server = Self { app, listener, address, new_token, _lock: lock };
         server.write(ADDRESS_FILE, &address.to_string())?;
         Ok(server)
@@ -118,10 +135,33 @@ impl Server {
             let app = app.clone();
             async move { app.assemble().await }
         });
+        let auditing = tokio::spawn({
+            let app = app.clone();
+            async move {
+                if app.config.audits_itself {
+                    app.audit().await;
+                }
+            }
+        });
+        let matching = tokio::spawn({
+            let app = app.clone();
+            async move { app.match_streams().await }
+        });
+        let delivering = tokio::spawn(app.clone().deliver());
+        let answering = tokio::spawn(app.clone().answer_disputes());
+        let pricing = tokio::spawn(app.clone().move_prices());
+        let settling = tokio::spawn(app.clone().settle_epochs());
         shutdown.await;
         stopping.cancel();
         serving.await.context("the server panicked")?;
         ending.await.context("the watch over leases panicked")?;
+        matching.await.context("the matching of streams panicked")?;
+        auditing.await.context("auditing panicked")?;
+        // A step that waits for the chain is gone on with at the next start.
+        settling.abort();
+        delivering.await.context("the sending to webhooks panicked")??;
+        pricing.await.context("the moving of prices panicked")?;
+        answering.await.context("the answering of objections panicked")?;
         assembling.await.context("assembly panicked")
     }
 

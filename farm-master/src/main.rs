@@ -2,8 +2,10 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use tessera_farm_master::{scene, settings::Settings};
+use tessera_farm_master::auditor::{self, AuditorArguments};
+use tessera_farm_master::{referee, scene, settings::Settings};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// The farm's master: uploads, jobs, leases, submits, assembly
@@ -12,6 +14,8 @@ use tracing_subscriber::EnvFilter;
 enum Command {
     /// Serves the farm until it is stopped
     Serve(Settings),
+    /// Looks at results in a master's place, where one is not enough
+    Audit(AuditorArguments),
     /// Prints the OpenAPI description of the interface
     Openapi,
 }
@@ -24,21 +28,44 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Serve(settings) => serve(settings).await,
+        Command::Audit(arguments) => audit(&arguments).await,
     }
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("FARM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Ready on the first SIGTERM or SIGINT.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("could not await SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not await SIGINT")?;
-    let shutdown = async move {
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    };
+    })
+}
+
+async fn audit(arguments: &AuditorArguments) -> anyhow::Result<()> {
+    log_to_stderr();
+    let stopping = CancellationToken::new();
+    let told = told_to_stop()?;
+    let stop = stopping.clone();
+    tokio::spawn(async move {
+        told.await;
+        stop.cancel();
+    });
+    auditor::run(arguments, scene::kernel(), stopping).await
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    log_to_stderr();
+    let shutdown = told_to_stop()?;
     let conformance = scene::conformance().context("the conformance hashes are damaged")?;
-    let config = settings.into_config(scene::kernel(), conformance, scene::inspector());
+    let referee = referee::referee(usize::from(settings.audit_threads).max(1));
+    let config = settings.into_config(scene::kernel(), conformance, scene::inspector(), referee);
     tessera_farm_master::serve(config, shutdown).await
 }

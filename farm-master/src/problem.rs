@@ -4,6 +4,7 @@ use crate::blobs::BlobError;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::time::Duration;
 use tessera_farm_core::accept;
 use tessera_protocol::job::JobState;
 use tessera_protocol::problem::Problem;
@@ -42,34 +43,67 @@ catalogue! {
     SubmitMalformed = BAD_REQUEST "submit-malformed" "The body is not a submit";
     TokenMissing = UNAUTHORIZED "token-missing" "A token is needed";
     TokenUnknown = UNAUTHORIZED "token-unknown" "The token is not known";
+    SignInRefused = UNAUTHORIZED "sign-in-refused" "Nobody can be signed in by this";
     ScopeTooSmall = FORBIDDEN "scope-too-small" "The token does not allow this";
+    CsrfMissing = FORBIDDEN "csrf-missing" "The request does not show that it was meant";
+    SignUpClosed = FORBIDDEN "sign-up-closed" "This farm makes no accounts";
     ChallengeRefused = FORBIDDEN "challenge-refused" "The challenge is unknown, used or too old";
     SignatureRefused = FORBIDDEN "signature-refused" "The signature is not the node's";
     NodeDiffers = FORBIDDEN "node-differs" "The commit names another node";
-    NodeNotExact = FORBIDDEN "node-not-exact" "The node may not have exact work";
+    NodeBarred = FORBIDDEN "node-barred" "Too many of the node's results were rejected";
+    WorkerNotJoined = FORBIDDEN "worker-not-joined" "The node has not joined as a worker";
+    StreamKeyRefused = FORBIDDEN "stream-key-refused" "The stream key is not known";
     RouteNotFound = NOT_FOUND "route-not-found" "There is no such route";
     JobNotFound = NOT_FOUND "job-not-found" "There is no such job";
     FrameNotFound = NOT_FOUND "frame-not-found" "The job has no such frame";
     MovieNotFound = NOT_FOUND "movie-not-found" "The job has no film";
     BlobNotFound = NOT_FOUND "blob-not-found" "There is no such blob for this node";
+    ReceiptNotFound = NOT_FOUND "receipt-not-found" "There is no such receipt";
+    StreamNotFound = NOT_FOUND "stream-not-found" "There is no such stream";
+    SessionNotFound = NOT_FOUND "session-not-found" "There is no such session";
+    WebhookNotFound = NOT_FOUND "webhook-not-found" "There is no such webhook";
+    DeliveryNotFound = NOT_FOUND "delivery-not-found" "The webhook has no such delivery";
+    NodeNotFound = NOT_FOUND "node-not-found" "No such node has joined";
+    QuoteNotFound = NOT_FOUND "quote-not-found" "There is no such quote";
+    KeyNotFound = NOT_FOUND "key-not-found" "There is no such key";
     MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" "The route has no such method";
     RequestTimedOut = REQUEST_TIMEOUT "request-timed-out" "The request took too long";
     FrameNotReady = CONFLICT "frame-not-ready" "The frame is not assembled yet";
+    FrameNotApproved = CONFLICT "frame-not-approved" "The frame waits for its owner's approval";
+    ObjectionRefused = CONFLICT "objection-refused" "The frame is not looked at again";
     MovieNotReady = CONFLICT "movie-not-ready" "The film is not made yet";
     JobEnded = CONFLICT "job-ended" "The job has ended";
     KernelDiffers = CONFLICT "kernel-differs" "The kernel is another one";
     LeaseEnded = CONFLICT "lease-ended" "The lease does not stand";
     GenerationDiffers = CONFLICT "generation-differs" "The lease's generation is another one";
     CommitDiffers = CONFLICT "commit-differs" "The lease brought another commit before";
+    StreamEnded = CONFLICT "stream-ended" "The stream has ended";
+    StreamIsLive = CONFLICT "stream-is-live" "Another gateway may still publish the stream";
+    QuoteOver = CONFLICT "quote-over" "The quote is over";
+    DepositMissing = CONFLICT "deposit-missing" "The ceiling does not lie in the escrow";
+    NothingIsPaid = CONFLICT "nothing-is-paid" "Nobody pays on this farm";
+    NobodyPays = CONFLICT "nobody-pays" "The job has to be paid for";
+    NameTaken = CONFLICT "name-taken" "The name is taken";
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";
     SettingsRefused = UNPROCESSABLE_ENTITY "settings-refused" "A setting is outside its limits";
+    AccountRefused = UNPROCESSABLE_ENTITY "account-refused" "The account cannot be made";
+    KeyRefused = UNPROCESSABLE_ENTITY "key-refused" "The key cannot be made";
     UploadMissing = UNPROCESSABLE_ENTITY "upload-missing" "A file that the job names was not uploaded";
     SceneRefused = UNPROCESSABLE_ENTITY "scene-refused" "The scene cannot be rendered";
     KeyReused = UNPROCESSABLE_ENTITY "idempotency-key-reused" "The key was used for another request";
     UnitsDiffer = UNPROCESSABLE_ENTITY "units-differ" "The units are not those of the lease";
+    LeaseDiffers = UNPROCESSABLE_ENTITY "lease-differs" "The settings or the secret are not the lease's";
     HashDiffers = UNPROCESSABLE_ENTITY "hash-differs" "The sums are not those that were signed";
     RaysRefused = UNPROCESSABLE_ENTITY "rays-refused" "The sums or rays are impossible";
+    StreamRefused = UNPROCESSABLE_ENTITY "stream-refused" "Something about the stream is outside its limits";
+    QuoteRefused = UNPROCESSABLE_ENTITY "quote-refused" "The job cannot be quoted";
+    RegistrationRefused = UNPROCESSABLE_ENTITY "registration-refused" "The registration is not what was asked for";
+    WebhookRefused = UNPROCESSABLE_ENTITY "webhook-refused" "The webhook cannot be made";
+    ReportRefused = UNPROCESSABLE_ENTITY "report-refused" "The report cannot be";
+    MosaicTooFine = UNPROCESSABLE_ENTITY "mosaic-too-fine" "The frame has too many tiles to be listed";
+    TooManyTries = TOO_MANY_REQUESTS "too-many-tries" "Too many tries";
     Internal = INTERNAL_SERVER_ERROR "internal" "The master failed";
+    ChainAway = SERVICE_UNAVAILABLE "chain-away" "The chain does not answer";
     Overloaded = SERVICE_UNAVAILABLE "overloaded" "Too much is going on";
 }
 
@@ -78,12 +112,20 @@ catalogue! {
 pub struct Refusal {
     code: Code,
     detail: String,
+    retry_after_s: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal that says what happened, to what, and what to do.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), retry_after_s: None }
+    }
+
+    /// The same, and when asking again may help.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after_s: Some(whole.max(1)), ..self }
     }
 
     /// What kind it is.
@@ -100,6 +142,7 @@ impl Refusal {
     /// A refusal of what has been going on for too long or in too great a number.
     pub fn overloaded(what: &str) -> Self {
         Self::new(Code::Overloaded, format!("{what}; send the same again in a moment."))
+            .retry_after(Duration::from_secs(1))
     }
 
     /// The refusal of a job that ended.
@@ -130,14 +173,11 @@ impl IntoResponse for Refusal {
         let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match self.code.status() {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            _ => {}
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -148,7 +188,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Busy => Self::overloaded("Too many changes wait to be written"),
             StoreError::Database(cause) => Self::internal(format!("the database failed: {cause}")),
-            StoreError::Corrupt(_) => Self::internal(error),
+            StoreError::Corrupt(_) | StoreError::Ledger(_) => Self::internal(error),
         }
     }
 }
@@ -168,7 +208,11 @@ impl From<accept::Refused> for Refusal {
             Refused::Kernel { .. } => Code::KernelDiffers,
             Refused::Generation { .. } => Code::GenerationDiffers,
             Refused::Job { .. } | Refused::Units => Code::UnitsDiffer,
-            Refused::Packed { .. } | Refused::Hash { .. } => Code::HashDiffers,
+            Refused::Master { .. }
+            | Refused::Class
+            | Refused::Settings { .. }
+            | Refused::Secret { .. } => Code::LeaseDiffers,
+            Refused::Packed { .. } | Refused::Root { .. } => Code::HashDiffers,
             Refused::Rays { .. } | Refused::Sum { .. } => Code::RaysRefused,
         };
         Self::new(code, format!("{refused}; the result was dropped."))

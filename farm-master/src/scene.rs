@@ -1,11 +1,12 @@
 //! Looking into scenes with this build's own eyes: the same reader that nodes render with.
 
-use crate::config::InspectScene;
+use crate::config::{InspectScene, Probe};
 use std::path::Path;
 use std::sync::Arc;
 use tessera_protocol::job::JobSpec;
 use tessera_protocol::node::ConformanceHash;
 use tessera_protocol::{FrameNumber, KernelId};
+use tessera_reference::Source;
 use tessera_scene::{Asset, Limits, View};
 
 /// The kernel that this build was made with.
@@ -26,10 +27,21 @@ pub fn inspector() -> InspectScene {
     Arc::new(inspect)
 }
 
+/// Looks at a job's pixels with the kernel's twin, on one thread.
+pub fn prober() -> Probe {
+    Arc::new(|glb, environment, spec, seed| {
+        let hdr = environment.map(read).transpose()?;
+        let source = Source::load(&read(glb)?, hdr.as_deref());
+        let mut source = source.map_err(|error| error.to_string())?;
+        tessera_quote::look(&mut source, spec, seed, 1).map_err(|error| error.to_string())
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("the upload could not be read: {error}"))
+}
+
 fn inspect(glb: &Path, environment: Option<&Path>, spec: &JobSpec) -> Result<Vec<String>, String> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| format!("the upload could not be read: {error}"))
-    };
     let hdr = environment.map(read).transpose()?;
     let asset = Asset::load(&read(glb)?, hdr.as_deref(), &Limits::default())
         .map_err(|error| error.to_string())?;
@@ -52,6 +64,7 @@ mod tests {
     use super::*;
     use tessera_protocol::BlobHash;
     use tessera_protocol::job::FrameSpan;
+    use tessera_protocol::node::DeviceClass;
     use tessera_protocol::settings::RenderSettings;
 
     fn spec(camera: Option<u32>) -> JobSpec {
@@ -63,6 +76,7 @@ mod tests {
             fps: 24,
             tile: 16,
             samples_per_unit: 1,
+            class: DeviceClass::Exact,
         }
     }
 

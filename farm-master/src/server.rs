@@ -1,9 +1,14 @@
 //! Connections: accepted under a limit, read under limits, ended in an orderly way.
 
+use crate::routes::Peer;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,10 +35,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stopping: Cance
             () = stopping.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let (router, stopping) = (router.clone(), stopping.clone());
                 tokio::spawn(async move {
-                    serve_connection(stream, router, stopping).await;
+                    serve_connection(stream, peer.ip(), router, stopping).await;
                     drop(permit);
                 });
             }
@@ -51,15 +56,25 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stopping: Cance
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, stopping: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    peer: IpAddr,
+    router: Router,
+    stopping: CancellationToken,
+) {
     // Answers are small and somebody waits for each.
     let _ = stream.set_nodelay(true);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_headers(HEADERS)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

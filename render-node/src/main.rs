@@ -1,7 +1,7 @@
 //! The program `render-node`.
 
 use clap::{Parser, Subcommand};
-use render_node::commands::{check, render, run};
+use render_node::commands::{check, render, run, stake, status};
 use std::process::ExitCode;
 
 /// Renders glTF scenes, alone or for a farm.
@@ -20,6 +20,18 @@ enum Command {
     Check(check::Arguments),
     /// Work for a master until told to stop.
     Run(run::Arguments),
+    /// Show what the node of this machine has earned, and why it waits.
+    Status(status::Arguments),
+    /// Show what lies under the node's key on the farm's chain, and what it vouches with.
+    Wallet(stake::Arguments),
+    /// Vouch for the node with tokens of its key: whoever signs two results for one lease loses them.
+    Stake(stake::OfAmount),
+    /// Ask stake back; it is free after the farm's cooldown.
+    Unstake(stake::OfAmount),
+    /// Take stake that was asked back and is free.
+    Withdraw(stake::Arguments),
+    /// Have the node's earnings paid to another wallet.
+    PayTo(stake::PayTo),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +40,12 @@ fn main() -> ExitCode {
         Command::Render(arguments) => render::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Wallet(arguments) => stake::wallet(&arguments),
+        Command::Stake(arguments) => stake::stake(&arguments),
+        Command::Unstake(arguments) => stake::unstake(&arguments),
+        Command::Withdraw(arguments) => stake::withdraw(&arguments),
+        Command::PayTo(arguments) => stake::pay_to(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

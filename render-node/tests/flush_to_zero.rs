@@ -8,12 +8,12 @@
 mod support;
 
 use render_node::render::conformance::settings_of;
-use render_node::render::{PreparedFrame, Source};
 use std::arch::asm;
 use std::hint::black_box;
 use support::Random;
 use tessera_protocol::settings::{Background, Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber};
+use tessera_reference::{PreparedFrame, Source};
 use tessera_scenes::conformance;
 use tessera_scenes::environment::{Packing, encode};
 use tessera_scenes::maths::turn;

@@ -5,13 +5,14 @@
 //! standard errors wide, or agreement would say little about the renderer and failure less.
 //! Seeds are fixed, so a run never differs from the last.
 
+use render_node::render::Backend;
 use render_node::render::conformance::settings_of;
 use render_node::render::cpu::CpuBackend;
-use render_node::render::{Backend, Source};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tessera_protocol::settings::{Background, RenderSettings};
 use tessera_protocol::{FrameNumber, SampleRange};
+use tessera_reference::Source;
 use tessera_scenes::environment::{Packing, sky};
 use tessera_scenes::model::{Material, Model};
 use tessera_scenes::shapes::{cuboid, floor, moved};

@@ -6,12 +6,12 @@
 #[path = "../../shaders/tests/support/mod.rs"]
 mod support;
 
-use render_node::render::{PreparedFrame, Source};
 use std::collections::HashMap;
 use std::f64::consts::{PI, TAU};
 use support::{Fit, Random, fit};
 use tessera_protocol::settings::{Background, Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber};
+use tessera_reference::{PreparedFrame, Source};
 use tessera_scenes::environment::{Packing, sky};
 use tessera_scenes::model::{Material, Model, Node};
 use tessera_scenes::shapes::card;

@@ -1,12 +1,13 @@
 //! The trees over a scene are the renderer's own affair: whatever their shape, every conformance
 //! scene comes to the same integers.
 
+use render_node::render::Backend;
 use render_node::render::conformance::settings_of;
 use render_node::render::cpu::CpuBackend;
-use render_node::render::{Backend, PreparedFrame, Source};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tessera_protocol::{FrameNumber, PixelSum, SampleRange};
+use tessera_reference::{PreparedFrame, Source};
 use tessera_scenes::{Scene, conformance};
 use tessera_shaders::bvh::{Accel, MeshTrees, Shape};
 use tessera_shaders::layout::Mesh;

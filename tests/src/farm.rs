@@ -1,9 +1,10 @@
 //! A farm of real processes in a folder of its own: a master and nodes, killed and started at will.
 
+use crate::process::{PATIENCE, Process, eventually, program};
 use crate::vulkan::Driver;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 use tessera_client::{Artefact, Client, MasterAddress, PlainHttp, no_progress};
 use tessera_protocol::job::{FrameSpan, JobSpec, JobState, JobView};
@@ -12,42 +13,6 @@ use tessera_protocol::settings::{Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber, JobId};
 use tessera_scenes::Scene;
 
-/// How long anything may take before a test gives up on it: generous, since only a broken farm
-/// ever waits so long.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// How often a condition is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// Waits until `look` finds something.
-///
-/// # Panics
-/// When [`PATIENCE`] is over.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// A program of this workspace, as `cargo build --release` leaves it.
-pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a running test has a path");
-    // Tests lie one folder below the programs.
-    let folder = test.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
-    let folder = folder.expect("a running program lies in a folder");
-    let path = folder.join(name);
-    assert!(
-        path.exists(),
-        "{} is not built: run make test, or cargo build --release",
-        path.display()
-    );
-    path
-}
-
 /// What a node renders on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
@@ -55,36 +20,8 @@ pub enum Device {
     Cpu,
     /// A Vulkan driver.
     Vulkan(Driver),
-}
-
-/// A process that is killed when it is dropped.
-#[derive(Debug)]
-pub struct Process(Child);
-
-impl Process {
-    fn start(command: &mut Command, log: &Path) -> Self {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Self(child)
-    }
-
-    /// Its number.
-    pub fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// SIGKILL.
-    pub fn kill(&mut self) {
-        // A process that is gone already is as dead as it should be.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
+    /// The same, with arithmetic as it likes it.
+    Fast(Driver),
 }
 
 /// A farm.
@@ -109,7 +46,8 @@ impl Farm {
         self.folder.path()
     }
 
-    fn log(&self, name: &str) -> PathBuf {
+    /// Where `name` says what it does.
+    pub fn log(&self, name: &str) -> PathBuf {
         self.path().join(format!("{name}.log"))
     }
 
@@ -124,13 +62,19 @@ impl Farm {
 
     /// Starts the master on the state that is there; always at the same address.
     pub fn start_master(&self) -> Process {
+        self.start_master_with(&[])
+    }
+
+    /// The same, told more.
+    pub fn start_master_with(&self, arguments: &[&str]) -> Process {
         let mut command = Command::new(program("farm-master"));
         command
             .arg("serve")
             .args(["--state".as_ref(), self.state().as_os_str()])
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--heartbeat-ms", &self.heartbeat.as_millis().to_string()])
-            .args(["--failures-allowed", "1000"]);
+            .args(["--failures-allowed", "1000"])
+            .args(arguments);
         Process::start(&mut command, &self.log("master"))
     }
 
@@ -145,18 +89,34 @@ impl Farm {
             .args(["--name", name]);
         match device {
             Device::Cpu => command.args(["--backend", "cpu", "--threads", "2"]),
-            Device::Vulkan(driver) => command
+            Device::Vulkan(driver) | Device::Fast(driver) => command
                 .args(["--backend", "wgpu", "--device", driver.device()])
                 .env("VK_DRIVER_FILES", driver.manifest().expect("the driver is here")),
         };
+        if matches!(device, Device::Fast(_)) {
+            command.args(["--arithmetic", "fast"]);
+        }
         Process::start(&mut command, &self.log(name))
     }
 
-    fn url(&self) -> String {
+    /// Starts an auditor with the state of its name.
+    pub fn start_auditor(&self, name: &str) -> Process {
+        let mut command = Command::new(program("farm-master"));
+        command
+            .arg("audit")
+            .args(["--master", &self.url()])
+            .args(["--token-file".as_ref(), self.token_file().as_os_str()])
+            .args(["--state".as_ref(), self.path().join(name).as_os_str()]);
+        Process::start(&mut command, &self.log(name))
+    }
+
+    /// The master's address.
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn token_file(&self) -> PathBuf {
+    /// The operator's token, once the master has started.
+    pub fn token_file(&self) -> PathBuf {
         self.state().join("operator-token")
     }
 
@@ -200,6 +160,19 @@ impl Farm {
         scene: &Scene,
         settings: RenderSettings,
         frames: u32,
+        cut: (u32, u32),
+    ) -> JobView {
+        self.submit_as(DeviceClass::Exact, client, scene, settings, frames, cut).await
+    }
+
+    /// The same for devices of this class.
+    pub async fn submit_as(
+        &self,
+        class: DeviceClass,
+        client: &Client,
+        scene: &Scene,
+        settings: RenderSettings,
+        frames: u32,
         (tile, samples_per_unit): (u32, u32),
     ) -> JobView {
         let upload = async |name: &str, bytes: &[u8]| -> BlobHash {
@@ -225,8 +198,10 @@ impl Farm {
             fps: FPS,
             tile,
             samples_per_unit,
+            class,
         };
-        client.submit(&spec, "once").await.unwrap()
+        let once = format!("{}, seed {}", spec.name, spec.settings.seed);
+        client.submit(&spec, &once).await.unwrap()
     }
 
     /// Waits for the end of a job.

@@ -5,15 +5,16 @@
 //! its absence would be noticed. After a change of the kernel that is meant:
 //! `TESSERA_UPDATE_GOLDEN=1 make test CRATE=tessera-system-tests`.
 
+use render_node::render::Backend;
 use render_node::render::conformance::{render_all, settings_of};
 use render_node::render::cpu::CpuBackend;
 use render_node::render::gpu::GpuBackend;
 use render_node::render::gpu::spirv::Exactness;
-use render_node::render::{Backend, PreparedFrame, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tessera_protocol::{FrameNumber, PixelSum, ResultHash, SampleRange, TileRect, sums};
+use tessera_reference::{PreparedFrame, Source};
 use tessera_scenes::Scene;
 use tessera_shaders::bvh::{Accel, Shape};
 use tessera_shaders::wgsl;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 use tessera_protocol::settings::RenderSettings;
-use world::farm::{Device, Farm, Process};
+use world::farm::{Device, Farm};
+use world::process::Process;
 
 /// How often something is killed; each time the master, a node or both.
 const KILLS: usize = if cfg!(feature = "soak") { 400 } else { 20 };

@@ -1,14 +1,22 @@
 //! What can be typed.
 
+mod money;
+mod stream;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use tessera_protocol::job::FrameSpan;
 use tessera_protocol::settings::Background;
-use tessera_protocol::{FrameNumber, JobId};
+use tessera_protocol::{Amount, FrameNumber, JobId, LeaseId, MasterId, NodeId, RayPrice};
 
-/// Have scenes rendered by a farm, or run one on this machine.
+pub(crate) use money::{
+    AcceptArgs, ApproveArgs, PayWith, ReclaimArgs, RejectArgs, TierArg, TopUpArgs, WalletArgs,
+};
+pub(crate) use stream::{CreateStreamArgs, StreamCommand, StreamRef, WebhookCommand};
+
+/// Have scenes rendered and streams transcoded by a farm, or run one on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "farm", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -34,10 +42,12 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start a whole farm on this machine: a master and nodes.
+    /// Start a whole farm on this machine: a master, nodes, a gateway and a worker for streams.
     Up(UpArgs),
-    /// Start a farm, render the sample animation with it, and stop it again.
+    /// Start a farm, render the sample animation with it, and stream it until Ctrl-C.
     Demo(DemoArgs),
+    /// Check a folder of receipts, without asking any master.
+    Verify(VerifyArgs),
     #[command(flatten)]
     Ask(Ask),
 }
@@ -53,8 +63,29 @@ pub(crate) enum Ask {
     Show { job: JobId },
     /// Follow a job until it ends.
     Watch { job: JobId },
-    /// Say why a job stands where it stands.
-    Why { job: JobId },
+    /// Say why a job stands where it stands, or why a node gets no work.
+    Why {
+        /// A job's id, or a node's key.
+        what: JobOrNode,
+    },
+    /// Say what a job would cost at most. Nothing is started.
+    Quote(Box<SubmitArgs>),
+    /// Pay a quote's ceiling into its escrow, unless it lies there already, and start its job.
+    Accept(AcceptArgs),
+    /// Take back what lies in the escrow of a quote whose job never began, once it has expired.
+    Reclaim(ReclaimArgs),
+    /// Raise a job's ceiling; a job that had too little goes on.
+    TopUp(TopUpArgs),
+    /// Approve frames that are assembled: their nodes are paid, and they come without lines.
+    Approve(ApproveArgs),
+    /// Object to a frame: it is looked at again, and what is wrong is rendered again for nothing.
+    Reject(RejectArgs),
+    /// Show the wallet that pays for jobs: its address, and what lies in it.
+    Wallet(WalletArgs),
+    /// Show the books: all balances, and the newest entries.
+    Ledger,
+    /// List what nodes were paid, newest first.
+    Payouts,
     /// Lease no more work of a job until it is resumed.
     Pause { job: JobId },
     /// Go on with a paused job.
@@ -63,8 +94,32 @@ pub(crate) enum Ask {
     Cancel { job: JobId },
     /// Fetch a job's pictures and film; what is there already is not fetched again.
     Download(DownloadArgs),
+    /// Fetch a job's receipts, its scene and all sums, to be checked by `farm verify`.
+    Receipt(ReceiptArgs),
+    /// Show what an audit found of a lease, compute it here, and say who is right.
+    Dispute(DisputeArgs),
     /// List the nodes and what they did.
     Nodes,
+    /// Live streams: make them, look at them, end them.
+    #[command(subcommand)]
+    Stream(StreamCommand),
+}
+
+/// A job, by its 32 digits, or a node, by its 64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobOrNode {
+    Job(JobId),
+    Node(NodeId),
+}
+
+impl FromStr for JobOrNode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.len() == 64 {
+            return text.parse().map(Self::Node).map_err(|error| error.to_string());
+        }
+        text.parse().map(Self::Job).map_err(|error| error.to_string())
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -75,6 +130,33 @@ pub(crate) struct UpArgs {
     /// One node for each backend named here.
     #[arg(long, value_delimiter = ',', default_value = "cpu")]
     pub nodes: Vec<NodeKind>,
+    /// Leave out what streams need: the gateway and the worker.
+    #[arg(long)]
+    pub no_streams: bool,
+    #[command(flatten)]
+    pub doors: DoorArgs,
+}
+
+/// Where streams come in and are played, on this machine; port 0 takes a free one.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(crate) struct DoorArgs {
+    /// Where RTMP sources connect.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1935")]
+    pub rtmp: SocketAddr,
+    /// Where SRT sources connect.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9710")]
+    pub srt: SocketAddr,
+    /// Where segments are pushed, and everything is played.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub http: SocketAddr,
+}
+
+impl DoorArgs {
+    /// Free ports for all.
+    pub(crate) const ANY: Self = {
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        Self { rtmp: any, srt: any, http: any }
+    };
 }
 
 #[derive(Debug, ClapArgs)]
@@ -82,9 +164,12 @@ pub(crate) struct DemoArgs {
     /// Where the pictures and the film go.
     #[arg(short, long, value_name = "DIR", default_value = "out")]
     pub output: PathBuf,
-    /// One node for each backend named here.
-    #[arg(long, value_delimiter = ',', default_value = "cpu")]
+    /// One node for each backend named here: two at least, since part of the demo is rendered twice.
+    #[arg(long, value_delimiter = ',', default_value = "cpu,cpu")]
     pub nodes: Vec<NodeKind>,
+    /// Render only, and end when the film is there.
+    #[arg(long)]
+    pub no_streams: bool,
 }
 
 /// What a node renders with.
@@ -94,17 +179,33 @@ pub(crate) enum NodeKind {
     Cpu,
     /// A GPU, through portable compute shaders.
     Wgpu,
+    /// The same, with arithmetic as the driver likes it: gets tolerant jobs only.
+    WgpuFast,
 }
 
 impl NodeKind {
-    /// What render-node calls it.
+    /// What its nodes are called.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::Wgpu => "wgpu",
+            Self::WgpuFast => "wgpu-fast",
+        }
+    }
+
+    /// What render-node is told.
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Cpu => &["--backend", "cpu"],
+            Self::Wgpu => &["--backend", "wgpu"],
+            Self::WgpuFast => &["--backend", "wgpu", "--arithmetic", "fast"],
         }
     }
 }
+
+/// Large enough for audits to cost less than a hundredth of the rendering, small enough for a frame to
+/// spread over many nodes.
+pub(crate) const DEFAULT_TILE: u32 = 128;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SubmitArgs {
@@ -152,11 +253,15 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_enum, default_value = "environment")]
     pub background: BackgroundArg,
     /// Side of a tile, in pixels.
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_TILE)]
     pub tile: u32,
     /// Samples of one unit of work. By default at most 64.
     #[arg(long, value_name = "N")]
     pub samples_per_unit: Option<u32>,
+    /// Let devices render it whose arithmetic is not exact. Its frames are not the same bits each time,
+    /// and each unit is rendered twice, by nodes of two owners.
+    #[arg(long)]
+    pub tolerant: bool,
     /// What to call the job. By default the file's name.
     #[arg(long)]
     pub name: Option<String>,
@@ -166,6 +271,54 @@ pub(crate) struct SubmitArgs {
     /// Follow the job, then fetch its pictures and film to this folder.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// What the job may cost at most, in tokens: it is quoted, and where it may cost more, not started.
+    /// Without it an operator's job is rendered for nothing.
+    #[arg(long, value_name = "TOKENS")]
+    pub max_cost: Option<Amount>,
+    /// Approve frames as they come, without a look: follow the job with --watch or --output. Otherwise they wait for
+    /// `farm approve`, or for a day.
+    #[arg(long, requires = "max_cost")]
+    pub approve: bool,
+    /// What 10^9 factored rays may cost at most, in tokens; what the farm suggests by default.
+    #[arg(long, value_name = "TOKENS")]
+    pub max_price: Option<RayPrice>,
+    /// Whom the job waits for.
+    #[arg(long, value_enum, default_value = "standard")]
+    pub tier: TierArg,
+    #[command(flatten)]
+    pub with: PayWith,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReceiptArgs {
+    pub job: JobId,
+    /// Where to.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DisputeArgs {
+    pub lease: LeaseId,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VerifyArgs {
+    /// What `farm receipt` fetched.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Pixels to compute again, chosen here.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub pixels: u64,
+    /// Units and frames may be missing, as of a job that was cancelled.
+    #[arg(long)]
+    pub partial: bool,
+    /// The master whose receipts they must be.
+    #[arg(long, value_name = "KEY")]
+    pub signed_by: Option<MasterId>,
+    /// Choose the pixels that an earlier run chose, which printed this.
+    #[arg(long, value_name = "HEX")]
+    pub seed: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

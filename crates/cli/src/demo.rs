@@ -1,8 +1,10 @@
-//! `farm demo`: the whole way of a scene, on this machine, from nothing to a film.
+//! `farm demo`: the whole way of a scene, on this machine, from nothing to a film, and of that film
+//! to a stream that plays.
 
 use crate::Interrupted;
-use crate::args::DemoArgs;
-use crate::commands::{download, submit, watch};
+use crate::args::{DEFAULT_TILE, DemoArgs, DoorArgs};
+use crate::broadcast::Broadcast;
+use crate::commands::{approval, download, money, submit, watch};
 use crate::network::Network;
 use crate::network::state::StateFolder;
 use crate::show::table::Column::{Left, Right};
@@ -11,15 +13,23 @@ use crate::show::{Voice, numbers};
 use crate::up::Stop;
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tessera_client::Client;
+use tessera_protocol::finance::{PayoutView, QuoteRequest};
 use tessera_protocol::job::{FrameSpan, JobSpec, JobState, JobView};
-use tessera_protocol::node::NodeView;
+use tessera_protocol::node::{DeviceClass, NodeView};
 use tessera_protocol::settings::{Environment, RenderSettings};
-use tessera_protocol::{BlobHash, FrameNumber, JobId, NodeId};
+use tessera_protocol::verdict::Verdict;
+use tessera_protocol::{Amount, BlobHash, FrameNumber, JobId, NodeId, Tier};
 use tessera_scenes::Sample;
+use tessera_wallet::Wallet;
+
+/// What the demo's wallet has at least before it pays: a hundred play tokens.
+const PLAY_MONEY: Amount = Amount(100_000_000);
+/// How often it is asked whether everything is paid.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a node did of the demo.
 #[derive(Debug, Serialize)]
@@ -39,54 +49,193 @@ struct Report {
     seconds: f64,
     nodes: Vec<Share>,
     folder: PathBuf,
+    tolerant: Option<Tolerant>,
+    money: Money,
+}
+
+/// What the film cost, and who was paid.
+#[derive(Debug, Serialize)]
+struct Money {
+    ceiling: Amount,
+    cost: Amount,
+    returned: Amount,
+    payouts: Vec<PayoutView>,
+}
+
+/// What became of a frame that any device may render, twice.
+#[derive(Debug, Serialize)]
+struct Tolerant {
+    job: JobId,
+    units: u64,
+    /// Of the least alike unit, the pixels in a million that are within tolerance of the other node's.
+    within_ppm: u32,
+    seconds: f64,
+    folder: PathBuf,
 }
 
 /// Starts a farm beside the one of `farm up`, renders the sample with it, fetches everything to
-/// the folder asked for, and stops it, whatever happens.
+/// the folder asked for, streams the film until it is told to stop, and stops the farm, whatever
+/// happens.
 pub(crate) async fn run(args: &DemoArgs, state: &StateFolder, voice: Voice) -> anyhow::Result<()> {
     let state = StateFolder::new(state.path().join("demo"));
     let mut stop = Stop::new()?;
     voice.remark("starting a farm on this machine");
     let any_port = ([127, 0, 0, 1], 0).into();
+    let doors = (!args.no_streams).then_some(DoorArgs::ANY);
     let mut network = tokio::select! {
-        network = Network::start(&state, any_port, &args.nodes, voice) => network?,
+        network = Network::start(&state, any_port, &args.nodes, doors, voice) => network?,
         () = stop.asked() => return Err(Interrupted.into()),
     };
     let client = network.client().clone();
+    let film = args.output.join(download::MOVIE_FILE);
+    let mut broadcast = None;
+    let parts = async {
+        let report = show(&client, &state, &args.output, args.nodes.len(), voice).await?;
+        voice.result(&report, || describe(&report))?;
+        if doors.is_none() {
+            return Ok(());
+        }
+        let broadcast = broadcast.insert(Broadcast::start(&client, &state, &film).await?);
+        broadcast.announce(&client, voice).await?;
+        match broadcast.keep_running(voice).await {}
+    };
     let outcome = tokio::select! {
-        outcome = show(&client, &state, &args.output, voice) => outcome,
+        outcome = parts => outcome,
         never = network.keep_running(voice) => match never {},
         () = stop.asked() => Err(Interrupted.into()),
     };
+    let outcome = match broadcast {
+        Some(broadcast) => {
+            let was_playing = broadcast.is_playing();
+            broadcast.stop(&client, voice).await;
+            // This is how a stream that plays is meant to end.
+            if was_playing { outcome.or_else(only_interrupted) } else { outcome }
+        }
+        None => outcome,
+    };
     voice.remark("stopping the farm");
     network.stop(voice).await;
-    let report = outcome?;
-    voice.result(&report, || describe(&report))
+    outcome
+}
+
+fn only_interrupted(error: anyhow::Error) -> anyhow::Result<()> {
+    if error.is::<Interrupted>() { Ok(()) } else { Err(error) }
 }
 
 async fn show(
     client: &Client,
     state: &StateFolder,
     output: &Path,
+    nodes_here: usize,
     voice: Voice,
 ) -> anyhow::Result<Report> {
     let begun = Instant::now();
     download::clear(output)?;
     cancel_earlier(client, voice).await?;
     let before = client.nodes().await?;
-    let job = submit_sample(client, state, voice).await?;
-    let job = watch::follow(client, job.id, voice).await?;
+    let wallet = Wallet::open(&state.wallet(), &client.farm().await?)?;
+    if wallet.holdings().await?.tokens < PLAY_MONEY {
+        wallet.take_play_money(PLAY_MONEY).await?;
+    }
+    let earlier = client.payouts().await?;
+    let held = wallet.holdings().await?.tokens;
+    let (job, sample) = submit_sample(client, state, &wallet, voice).await?;
+    let job = approval::follow(client, job.id, voice).await?;
     voice.remark(&format!("fetching the pictures and the film to {}", output.display()));
     let fetched = download::fetch(client, &job, output, download::Kinds::ALL, voice).await?;
     let (found, expected) = (fetched.new.len() as u64, 2 * job.frames_total + 1);
     let why = job.reason.as_deref().unwrap_or("the master gives no reason");
     ensure!(found == expected, "only {found} of {expected} files were there to fetch: {why}");
+    let (seconds, nodes) = (begun.elapsed().as_secs_f64(), shares(&before, &client.nodes().await?));
+    let folder = output.join("tolerant");
+    let tolerant = if nodes_here > 1 {
+        Some(render_twice(client, &job.spec, &sample, &folder, voice).await?)
+    } else {
+        voice.remark("no tolerant job: it takes two nodes to render it twice");
+        None
+    };
+    let money = settle(client, &job, (&wallet, held), &earlier, voice).await?;
     Ok(Report {
         job: job.id,
         frames: job.frames_done,
-        seconds: begun.elapsed().as_secs_f64(),
-        nodes: shares(&before, &client.nodes().await?),
+        seconds,
+        nodes,
         folder: output.to_path_buf(),
+        tolerant,
+        money,
+    })
+}
+
+/// Waits until the film is paid for on the chain, and says who was paid.
+async fn settle(
+    client: &Client,
+    job: &JobView,
+    (wallet, held): (&Wallet, Amount),
+    earlier: &[PayoutView],
+    voice: Voice,
+) -> anyhow::Result<Money> {
+    voice.remark("waiting until the nodes are paid on the chain, and the rest has returned");
+    let money = loop {
+        let now = client.job(job.id).await?;
+        match now.money.context("the film was paid for")? {
+            money if money.settled => break money,
+            _ => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    };
+    let spent = held.checked_sub(wallet.holdings().await?.tokens);
+    let spent = spent.context("the wallet holds more than before")?;
+    ensure!(
+        Some(spent) == money.charged.checked_add(money.fee),
+        "the books say that nodes earned {}, the ceiling is {}, and the wallet paid {spent}",
+        money.charged,
+        money.ceiling
+    );
+    let before: BTreeSet<u64> = earlier.iter().map(|payout| payout.epoch).collect();
+    let payouts = client.payouts().await?.into_iter();
+    let payouts = payouts.filter(|payout| !before.contains(&payout.epoch)).collect();
+    let returned = money.ceiling.checked_sub(spent).unwrap_or_default();
+    Ok(Money { ceiling: money.ceiling, cost: spent, returned, payouts })
+}
+
+/// Renders a frame as a tolerant job: each unit by two nodes, whose results are compared.
+async fn render_twice(
+    client: &Client,
+    film: &JobSpec,
+    sample: &Sample,
+    folder: &Path,
+    voice: Voice,
+) -> anyhow::Result<Tolerant> {
+    let begun = Instant::now();
+    download::clear(folder)?;
+    let middle = FrameNumber(sample.frames / 2);
+    let mut spec = film.clone();
+    spec.name = format!("{}, tolerant", film.name);
+    spec.class = DeviceClass::Tolerant;
+    spec.frames = FrameSpan { first: middle, last: middle };
+    spec.settings.spp = film.settings.spp.min(16);
+    spec.samples_per_unit = spec.settings.spp;
+    let job = submit::send(client, &spec).await?;
+    voice.remark(&format!(
+        "job {}: frame {middle} again, as a job for devices that are not exact: each of its {} units is \
+         rendered by two nodes, and both must be alike",
+        job.id,
+        spec.units()
+    ));
+    let job = watch::follow(client, job.id, voice).await?;
+    let why = job.reason.as_deref().unwrap_or("the master gives no reason");
+    ensure!(job.state == JobState::Completed, "the tolerant job did not complete: {why}");
+    download::fetch(client, &job, folder, download::Kinds::ALL, voice).await?;
+    let receipts = client.receipts(job.id).await?;
+    let within = receipts.iter().filter_map(|receipt| match &receipt.verdict {
+        Verdict::Alike(alike) => alike.second.map(|second| second.within_ppm),
+        _ => None,
+    });
+    Ok(Tolerant {
+        job: job.id,
+        units: job.units.verified,
+        within_ppm: within.min().context("no unit of the tolerant job has a second render")?,
+        seconds: begun.elapsed().as_secs_f64(),
+        folder: folder.to_path_buf(),
     })
 }
 
@@ -104,8 +253,9 @@ async fn cancel_earlier(client: &Client, voice: Voice) -> anyhow::Result<()> {
 async fn submit_sample(
     client: &Client,
     state: &StateFolder,
+    wallet: &Wallet,
     voice: Voice,
-) -> anyhow::Result<JobView> {
+) -> anyhow::Result<(JobView, Sample)> {
     let sample = tessera_scenes::sample_animation();
     voice.remark(&format!("the sample animation: {}", sample.note));
     // On disk it is an artist's file like any other, there to be looked at and submitted by hand.
@@ -126,7 +276,13 @@ async fn submit_sample(
         }
         None => None,
     };
-    let job = submit::send(client, &spec(&sample, scene, environment)).await?;
+    let request = QuoteRequest {
+        spec: spec(&sample, scene, environment),
+        max_price: None,
+        tier: Tier::Standard,
+    };
+    let most = wallet.holdings().await?.tokens;
+    let job = money::submit_paid(client, &request, most, wallet, voice).await?;
     for warning in &job.warnings {
         voice.remark(&format!("note: {warning}"));
     }
@@ -135,7 +291,7 @@ async fn submit_sample(
         "job {}: {} frames of {}x{} with {} samples a pixel, in {units} units",
         job.id, job.frames_total, settings.width, settings.height, settings.spp
     ));
-    Ok(job)
+    Ok((job, sample))
 }
 
 fn spec(sample: &Sample, scene: BlobHash, environment: Option<Environment>) -> JobSpec {
@@ -155,8 +311,9 @@ fn spec(sample: &Sample, scene: BlobHash, environment: Option<Environment>) -> J
             last: FrameNumber(sample.frames.saturating_sub(1)),
         },
         fps: sample.fps,
-        tile: 64,
+        tile: DEFAULT_TILE,
         samples_per_unit: sample.spp.min(64),
+        class: DeviceClass::Exact,
     }
 }
 
@@ -201,11 +358,26 @@ fn describe(report: &Report) -> String {
         Right("rays"),
     ];
     let folder = report.folder.display();
+    let tolerant = report.tolerant.as_ref().map_or_else(String::new, |tolerant| {
+        format!(
+            "\nA tolerant frame in {}: {} units by two nodes each; of the least alike one, {:.2} % of \
+             the pixels are within tolerance\n  picture   {}/frame-*.png\n",
+            numbers::duration(Duration::from_secs_f64(tolerant.seconds)),
+            tolerant.units,
+            f64::from(tolerant.within_ppm) / 1e4,
+            tolerant.folder.display(),
+        )
+    });
     format!(
         "\n{}\n{} frames in {}:\n  pictures  {folder}/frame-*.png\n  linear    {folder}/frame-*.exr\n  \
-         film      {folder}/film.mp4\n",
+         film      {folder}/film.mp4\n{tolerant}\n{}\nThe film may have cost {}, cost {}, and {} returned to the \
+         wallet that paid.\n",
         table(&columns, &rows),
         report.frames,
         numbers::duration(Duration::from_secs_f64(report.seconds)),
+        money::payout_table(&report.money.payouts),
+        report.money.ceiling,
+        report.money.cost,
+        report.money.returned,
     )
 }

@@ -1,7 +1,7 @@
-//! `farm`: the command line of artists and operators.
+//! `farm`: the command line of artists, broadcasters and operators.
 //!
-//! `farm up` starts the network on this machine, `farm submit` has a scene rendered by it, the rest
-//! looks at jobs and steers them. It holds no rule of the farm: it asks the master and shows what
+//! `farm up` starts the network on this machine, `farm submit` has a scene rendered by it, `farm
+//! stream create` a stream transcoded, the rest looks at jobs and streams and steers them. It holds no rule of the farm: it asks the master and shows what
 //! it says. It is not the installer of a node on somebody's machine; that is `render-node`.
 //!
 //! Contract with people: progress goes to the error stream, results to the output; with `--json`
@@ -9,21 +9,24 @@
 //! status: 1 failed, 2 used wrongly, 3 not found, 4 not allowed, 5 in conflict with the state of
 //! things, 6 nobody answered, 130 interrupted.
 //!
-//! Reading order: [`args`] → [`connection`] (which master) → [`commands`] → [`network`] (the
-//! processes of `farm up`) → [`up`] and [`demo`] → [`show`] (numbers, tables, bars).
+//! Reading order: [`args`] → [`connection`] (which master) → [`commands`], with [`proof`] (receipts, checked) → [`wallet`] (what jobs are paid from) → [`network`] (the
+//! processes of `farm up`) → [`up`] and [`demo`], which sends a [`broadcast`] → [`show`] (numbers, tables, bars).
 
 mod args;
+mod broadcast;
 mod commands;
 mod connection;
 mod demo;
 mod network;
+mod proof;
 mod show;
 mod up;
 
-use args::{Args, Ask, Command};
+use args::{Args, Ask, Command, JobOrNode};
 use clap::Parser;
 use commands::inspect;
 use connection::Connection;
+use network::state::StateFolder;
 use show::Voice;
 use std::process::ExitCode;
 use tessera_client::{Client, ClientError};
@@ -49,22 +52,43 @@ async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Up(up) => up::run(&up, connection.state(), voice).await,
         Command::Demo(demo) => demo::run(&demo, connection.state(), voice).await,
-        Command::Ask(ask) => answer(&connection.open().await?, ask, voice).await,
+        Command::Verify(verify) => commands::receipt::verify(&verify, voice),
+        Command::Ask(ask) => {
+            answer(&connection.open().await?, ask, connection.state(), voice).await
+        }
     }
 }
 
-async fn answer(client: &Client, ask: Ask, voice: Voice) -> anyhow::Result<()> {
+async fn answer(
+    client: &Client,
+    ask: Ask,
+    state: &StateFolder,
+    voice: Voice,
+) -> anyhow::Result<()> {
     match ask {
-        Ask::Submit(submit) => commands::submit::run(client, &submit, voice).await,
+        Ask::Submit(submit) => commands::submit::run(client, &submit, state, voice).await,
+        Ask::Quote(quote) => commands::money::quote(client, &quote, voice).await,
+        Ask::Accept(accept) => commands::money::accept(client, &accept, state, voice).await,
+        Ask::Reclaim(reclaim) => commands::money::reclaim(client, &reclaim, state, voice).await,
+        Ask::TopUp(top_up) => commands::money::top_up(client, &top_up, state, voice).await,
+        Ask::Approve(approve) => commands::approval::approve(client, &approve, voice).await,
+        Ask::Reject(reject) => commands::approval::reject(client, &reject, voice).await,
+        Ask::Wallet(wallet) => commands::money::wallet(client, &wallet, state, voice).await,
+        Ask::Ledger => commands::money::ledger(client, voice).await,
+        Ask::Payouts => commands::money::payouts(client, voice).await,
         Ask::Jobs => inspect::jobs(client, voice).await,
         Ask::Show { job } => inspect::show(client, job, voice).await,
         Ask::Watch { job } => commands::watch::run(client, job, voice).await,
-        Ask::Why { job } => inspect::why(client, job, voice).await,
+        Ask::Why { what: JobOrNode::Job(job) } => inspect::why(client, job, voice).await,
+        Ask::Why { what: JobOrNode::Node(node) } => inspect::why_node(client, node, voice).await,
         Ask::Pause { job } => inspect::print_state(&client.pause(job).await?, voice),
         Ask::Resume { job } => inspect::print_state(&client.resume(job).await?, voice),
         Ask::Cancel { job } => inspect::print_state(&client.cancel(job).await?, voice),
         Ask::Download(download) => commands::download::run(client, &download, voice).await,
+        Ask::Receipt(receipt) => commands::receipt::fetch(client, &receipt, voice).await,
+        Ask::Dispute(dispute) => commands::receipt::dispute(client, &dispute, voice).await,
         Ask::Nodes => inspect::nodes(client, voice).await,
+        Ask::Stream(command) => commands::stream::run(client, command, voice).await,
     }
 }
 

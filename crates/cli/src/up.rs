@@ -5,13 +5,15 @@ use crate::network::Network;
 use crate::network::state::StateFolder;
 use crate::show::Voice;
 use serde_json::json;
+use tessera_protocol::stream::gateway::GatewayDoors;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Starts the farm, says where it is, keeps it running, and stops it on Ctrl-C or SIGTERM.
 pub(crate) async fn run(args: &UpArgs, state: &StateFolder, voice: Voice) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
+    let doors = (!args.no_streams).then_some(args.doors);
     let started = tokio::select! {
-        network = Network::start(state, args.listen, &args.nodes, voice) => network?,
+        network = Network::start(state, args.listen, &args.nodes, doors, voice) => network?,
         // Dropping the half-started farm ends its processes.
         () = stop.asked() => return Ok(()),
     };
@@ -34,6 +36,7 @@ fn announce(network: &Network, state: &StateFolder, voice: Voice) -> anyhow::Res
         "state": state.path(),
         "token_file": state.operator_token_file(),
         "nodes": nodes,
+        "doors": network.doors(),
     });
     voice.result(&facts, || {
         let state_flag = match state.path().to_str() {
@@ -42,13 +45,27 @@ fn announce(network: &Network, state: &StateFolder, voice: Voice) -> anyhow::Res
         };
         format!(
             "The farm is up.\n  address  {master}\n  state    {}\n  logs     {}\n  nodes    {}\n\
-             Render something: farm{state_flag} submit FILE.glb --watch -o out\n\
-             Stop with Ctrl-C; nothing is lost.",
+             {}Render something: farm{state_flag} submit FILE.glb --watch -o out\n\
+             {}Stop with Ctrl-C; nothing is lost.",
             state.path().display(),
             state.logs().display(),
             if nodes.is_empty() { "none".into() } else { nodes.join(", ") },
+            network.doors().map(describe_doors).unwrap_or_default(),
+            match network.doors() {
+                Some(_) => format!("Stream something: farm{state_flag} stream create NAME\n"),
+                None => String::new(),
+            },
         )
     })
+}
+
+fn describe_doors(doors: &GatewayDoors) -> String {
+    let rows = [
+        ("RTMP", doors.rtmp.as_ref()),
+        ("SRT", doors.srt.as_ref()),
+        ("streams", Some(&doors.http)),
+    ];
+    rows.into_iter().filter_map(|(name, door)| Some(format!("  {name:<8} {}\n", door?))).collect()
 }
 
 /// Being asked to stop, by a person or by the system.

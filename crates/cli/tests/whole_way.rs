@@ -1,105 +1,17 @@
 //! A scene goes the whole way by the command line: a real master, a real node, and the program
 //! `farm` as people start it.
 
-use render_node::agent::{self, AgentError};
+mod common;
+
+use common::{Farm, said};
+use render_node::render::Backend;
 use render_node::render::cpu::CpuBackend;
-use render_node::render::source::kernel_id;
-use render_node::render::{Backend, Source, conformance};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tessera_client::{MasterAddress, PlainHttp};
-use tessera_farm_master::{Config, Server, scene::inspector};
-use tessera_protocol::node::DeviceView;
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::{FrameNumber, SampleRange, sums};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-/// A master and a node in this process, and a folder for everything.
-struct Farm {
-    folder: tempfile::TempDir,
-    address: String,
-    token: String,
-    stop: watch::Sender<bool>,
-    master: JoinHandle<anyhow::Result<()>>,
-    node: JoinHandle<Result<(), AgentError>>,
-}
-
-impl Farm {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut backend = CpuBackend::new(None);
-        // The hashes are this build's own: that they are the right ones is not what is tested here.
-        let conformance = conformance::render_all(&mut backend).unwrap();
-        let state = folder.path().join("master");
-        let config = Config::new(state, kernel_id(), conformance.clone(), inspector());
-        let server = Server::start(config).await.unwrap();
-        let address = format!("http://{}", server.address());
-        let token = server.new_token().unwrap().to_owned();
-        let (stop, stopped) = watch::channel(false);
-        let config = agent::Config {
-            master: MasterAddress::parse(&address, PlainHttp::LoopbackOnly).unwrap(),
-            token: token.clone(),
-            state: folder.path().join("node"),
-            name: "the node".into(),
-            device: DeviceView {
-                backend: "cpu".into(),
-                device: backend.describe().device,
-                kernel: kernel_id(),
-                conformance,
-            },
-            cache_bytes: 1 << 30,
-        };
-        Self {
-            folder,
-            address,
-            token,
-            stop,
-            master: tokio::spawn(server.run(told(stopped.clone()))),
-            node: tokio::spawn(agent::run(config, Box::new(backend), told(stopped))),
-        }
-    }
-
-    async fn farm(&self, arguments: &[&str]) -> Output {
-        self.farm_with(&self.address, &self.token, arguments).await
-    }
-
-    async fn farm_with(&self, master: &str, token: &str, arguments: &[&str]) -> Output {
-        tokio::process::Command::new(env!("CARGO_BIN_EXE_farm"))
-            .args(arguments)
-            .env("TESSERA_MASTER", master)
-            .env("TESSERA_TOKEN", token)
-            .current_dir(self.folder.path())
-            .output()
-            .await
-            .unwrap()
-    }
-
-    async fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        let output = self.farm(&[arguments, &["--json"]].concat()).await;
-        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    async fn stop(self) {
-        self.stop.send_replace(true);
-        self.node.await.unwrap().unwrap();
-        self.master.await.unwrap().unwrap();
-    }
-}
-
-async fn told(mut stopped: watch::Receiver<bool>) {
-    // A sender that is gone is a sign to stop, too.
-    let _ = stopped.wait_for(|&stopped| stopped).await;
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).trim().to_owned()
-}
+use tessera_reference::Source;
 
 /// The hash of frame `number` of `glb`, rendered without any farm.
 fn alone(glb: &[u8], settings: &RenderSettings, number: u32, fps: u32) -> String {

@@ -60,6 +60,11 @@ impl MasterAddress {
         Ok(Self(url))
     }
 
+    /// Whether it is on this machine for certain.
+    pub(crate) fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
     /// The address of `path`, relative and without a leading slash, at this master.
     pub(crate) fn join(&self, path: &str) -> Url {
         debug_assert!(!path.starts_with('/'), "{path} would leave the master's own path");

@@ -1,4 +1,5 @@
-//! The HTTP client of the farm: `/v1` for people's programs, `/node/v1` for nodes.
+//! The HTTP client of the farm: `/v1` for people's programs, `/node/v1` for nodes and workers,
+//! `/gateway/v1` for gateways, `/auditor/v1` for auditors.
 //!
 //! It speaks the master's route table in the types of [`tessera_protocol`] and nothing else: it
 //! holds no state of the farm, reads no files but those it transfers, and prints nothing.
@@ -6,9 +7,10 @@
 //! # Contract
 //! - Calls that do the same thing once or ten times are repeated while the failure may pass, within
 //!   the client's patience: reading, uploading (files are named by their hash), submitting a job
-//!   (under an idempotency key), pausing and the like. A node's calls are made once; the node's own
-//!   loop knows better when to come back.
-//! - Plain HTTP stays on this machine: see [`MasterAddress`].
+//!   (under an idempotency key), pausing and the like. The calls of nodes, workers and gateways are
+//!   made once; their own loops know better when to come back.
+//! - Plain HTTP stays on this machine: see [`MasterAddress`]. A master on this machine is spoken to
+//!   without the proxy that the environment may name.
 //! - A downloaded file appears under its name only when it is whole.
 //! - Every [`ClientError`] reads as one sentence that says what to do.
 //!
@@ -25,24 +27,37 @@
 //! # }
 //! ```
 //!
-//! Reading order: [`address`] → [`error`] → `transport` (one call, and when to repeat it) →
-//! [`people`] → `transfer` (files) → `sse` and [`events`] → [`node`].
+//! Reading order: [`address`] (and `arguments`, for command lines) → [`error`] → `transport` (one call, and when to repeat it) →
+//! [`people`] → `transfer` (files) → `sse` and [`events`] → `streams` → `money` → [`node`] → [`worker`] →
+//! [`gateway`] → [`auditor`].
 #![forbid(unsafe_code)]
 
 pub mod address;
+#[cfg(feature = "arguments")]
+pub mod arguments;
+pub mod auditor;
 pub mod backoff;
 pub mod error;
 pub mod events;
+pub mod gateway;
+mod money;
 pub mod node;
 pub mod people;
 mod sse;
+mod streams;
 mod transfer;
 mod transport;
+pub mod worker;
 
 pub use address::{AddressError, MasterAddress, PlainHttp};
+#[cfg(feature = "arguments")]
+pub use arguments::{MasterArguments, MasterArgumentsError};
+pub use auditor::AuditorClient;
 pub use backoff::Backoff;
 pub use error::ClientError;
 pub use events::JobEvents;
+pub use gateway::GatewayClient;
 pub use node::{Enrolment, NodeClient};
 pub use people::{Artefact, Client};
 pub use transfer::{Progress, Transferred, no_progress};
+pub use worker::WorkerClient;

@@ -3,7 +3,7 @@
 use crate::transfer::{no_progress, save};
 use crate::transport::Transport;
 use crate::{ClientError, MasterAddress};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use std::path::Path;
 use std::time::Duration;
 use tessera_protocol::commit::{NodeKey, join_message};
@@ -13,13 +13,13 @@ use tessera_protocol::submit::SubmitView;
 use tessera_protocol::{BlobHash, LeaseId};
 
 /// How much longer than the wait asked for an answer to a request for work may take.
-const LEASE_GRACE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE_GRACE: Duration = Duration::from_secs(10);
 /// A heartbeat that takes longer than this is worth less than the next one.
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What opens the farm to a new node: a master and a token that may enrol.
 pub struct Enrolment {
-    transport: Transport,
+    pub(crate) transport: Transport,
 }
 
 impl Enrolment {
@@ -36,15 +36,10 @@ impl Enrolment {
         name: &str,
         device: &DeviceView,
     ) -> Result<(JoinView, NodeClient), ClientError> {
-        let challenge: ChallengeView = self
-            .transport
-            .send_for_json(self.transport.request(Method::POST, "node/v1/challenge"))
-            .await?;
-        let bytes = parse_challenge(&challenge.challenge)
-            .ok_or_else(|| self.transport.not_understood("its challenge is not 32 bytes"))?;
+        let (challenge, bytes) = self.challenge().await?;
         let request = JoinRequest {
             node: key.node(),
-            challenge: challenge.challenge,
+            challenge,
             signature: key.sign(&join_message(key.node(), &bytes)),
             name: name.to_string(),
             device: device.clone(),
@@ -55,6 +50,17 @@ impl Enrolment {
             .await?;
         let transport = self.transport.clone().with_token(view.token.clone());
         Ok((view, NodeClient { transport }))
+    }
+
+    /// Something to sign: as it was given, and its bytes.
+    pub(crate) async fn challenge(&self) -> Result<(String, [u8; 32]), ClientError> {
+        let ChallengeView { challenge } = self
+            .transport
+            .send_for_json(self.transport.request(Method::POST, "node/v1/challenge"))
+            .await?;
+        let bytes = parse_challenge(&challenge)
+            .ok_or_else(|| self.transport.not_understood("its challenge is not 32 bytes"))?;
+        Ok((challenge, bytes))
     }
 }
 
@@ -68,7 +74,7 @@ fn parse_challenge(text: &str) -> Option<[u8; 32]> {
 /// A node that has joined.
 #[derive(Clone)]
 pub struct NodeClient {
-    transport: Transport,
+    pub(crate) transport: Transport,
 }
 
 impl NodeClient {
@@ -79,14 +85,7 @@ impl NodeClient {
             .request(Method::POST, "node/v1/lease")
             .timeout(Duration::from_millis(request.wait_ms) + LEASE_GRACE)
             .json(request);
-        let response = self.transport.send(call).await?;
-        if response.status() == StatusCode::NO_CONTENT {
-            return Ok(None);
-        }
-        let body = response.bytes().await.map_err(|error| self.transport.broken(&error))?;
-        serde_json::from_slice(&body)
-            .map(Some)
-            .map_err(|error| self.transport.not_understood(error.to_string()))
+        self.transport.send_for_some_json(call).await
     }
 
     /// Says that the node still works on `lease`.

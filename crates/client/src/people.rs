@@ -9,8 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, UploadView, Why};
 use tessera_protocol::node::{NodePage, NodeView};
+use tessera_protocol::receipt::{Receipt, ReceiptPage};
 use tessera_protocol::token::{TokenRequest, TokenScope, TokenView};
-use tessera_protocol::{FrameNumber, JobId};
+use tessera_protocol::{BlobHash, FrameNumber, JobId, LeaseId};
 
 /// How long a call that may be repeated is repeated unless told otherwise: longer than a master
 /// takes to restart, shorter than a person waits without wondering.
@@ -27,12 +28,14 @@ pub enum Artefact {
     Png(FrameNumber),
     /// The film of all frames, as MP4.
     Movie,
+    /// The scene or the environment that it was rendered with.
+    File(BlobHash),
 }
 
 /// A client of one master with one person's token.
 #[derive(Clone)]
 pub struct Client {
-    transport: Transport,
+    pub(crate) transport: Transport,
 }
 
 impl Client {
@@ -147,14 +150,45 @@ impl Client {
             Artefact::Exr(frame) => format!("v1/jobs/{job}/frames/{frame}/exr"),
             Artefact::Png(frame) => format!("v1/jobs/{job}/frames/{frame}/png"),
             Artefact::Movie => format!("v1/jobs/{job}/movie"),
+            Artefact::File(blob) => format!("v1/jobs/{job}/files/{blob}"),
         };
+        self.save(&source, path, &progress).await
+    }
+
+    async fn save(
+        &self,
+        source: &str,
+        path: &Path,
+        progress: &Progress,
+    ) -> Result<(), ClientError> {
         self.transport
             .repeating(|| async {
-                let request = self.transport.request(Method::GET, &source);
+                let request = self.transport.request(Method::GET, source);
                 let response = self.transport.send(request).await?;
-                save(&self.transport, response, path, None, &progress).await
+                save(&self.transport, response, path, None, progress).await
             })
             .await
+    }
+
+    /// A job's receipts, in the order of its leases.
+    pub async fn receipts(&self, job: JobId) -> Result<Vec<Receipt>, ClientError> {
+        let path = format!("v1/jobs/{job}/receipts");
+        self.pages(&path, |page: ReceiptPage| (page.data, page.next_cursor)).await
+    }
+
+    /// The receipt of one lease, once its result was audited.
+    pub async fn receipt(&self, lease: LeaseId) -> Result<Receipt, ClientError> {
+        self.get(&format!("v1/leases/{lease}/receipt")).await
+    }
+
+    /// Downloads what a lease brought, as its node sent it: see [`tessera_protocol::submit`].
+    pub async fn download_result(
+        &self,
+        lease: LeaseId,
+        path: &Path,
+        progress: Progress,
+    ) -> Result<(), ClientError> {
+        self.save(&format!("v1/leases/{lease}/result"), path, &progress).await
     }
 
     /// All nodes that ever joined.
@@ -169,20 +203,30 @@ impl Client {
     }
 
     async fn act(&self, job: JobId, verb: &str) -> Result<JobView, ClientError> {
-        let path = format!("v1/jobs/{job}/{verb}");
+        self.post(&format!("v1/jobs/{job}/{verb}")).await
+    }
+
+    /// Asks for what is the same done once or ten times.
+    pub(crate) async fn post<T: DeserializeOwned + Send>(
+        &self,
+        path: &str,
+    ) -> Result<T, ClientError> {
         self.transport
-            .repeating(|| self.transport.send_for_json(self.transport.request(Method::POST, &path)))
+            .repeating(|| self.transport.send_for_json(self.transport.request(Method::POST, path)))
             .await
     }
 
-    async fn get<T: DeserializeOwned + Send>(&self, path: &str) -> Result<T, ClientError> {
+    pub(crate) async fn get<T: DeserializeOwned + Send>(
+        &self,
+        path: &str,
+    ) -> Result<T, ClientError> {
         self.transport
             .repeating(|| self.transport.send_for_json(self.transport.request(Method::GET, path)))
             .await
     }
 
     /// Reads page after page; `open` takes a page apart into its rows and the next cursor.
-    async fn pages<P: DeserializeOwned + Send, T>(
+    pub(crate) async fn pages<P: DeserializeOwned + Send, T>(
         &self,
         path: &str,
         open: impl Fn(P) -> (Vec<T>, Option<String>),

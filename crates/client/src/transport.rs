@@ -3,7 +3,7 @@
 use crate::error::root_cause;
 use crate::{Backoff, ClientError, MasterAddress};
 use reqwest::header::{ACCEPT, RETRY_AFTER};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tessera_protocol::problem::Problem;
@@ -31,14 +31,18 @@ impl Transport {
         // The first caller in the process wins; a second installation of the same provider is no
         // error worth telling.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .user_agent(concat!("tessera/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             // A master does not redirect; following one would carry the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| ClientError::Tls(root_cause(&error)))?;
+            .redirect(reqwest::redirect::Policy::none());
+        if master.is_loopback() {
+            // A proxy that the environment names would get the token in the clear, and find itself
+            // at a loopback address, or another machine.
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| ClientError::Tls(root_cause(&error)))?;
         Ok(Self { http, master, token, patience: Duration::ZERO })
     }
 
@@ -82,9 +86,23 @@ impl Transport {
         &self,
         request: RequestBuilder,
     ) -> Result<T, ClientError> {
+        let answer = self.send_for_some_json(request).await?;
+        answer.ok_or_else(|| self.not_understood("an answer without a body"))
+    }
+
+    /// The same, where 204 says that there is nothing.
+    pub(crate) async fn send_for_some_json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Option<T>, ClientError> {
         let response = self.send(request.header(ACCEPT, "application/json")).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
         let body = response.bytes().await.map_err(|error| self.broken(&error))?;
-        serde_json::from_slice(&body).map_err(|error| self.not_understood(error.to_string()))
+        serde_json::from_slice(&body)
+            .map(Some)
+            .map_err(|error| self.not_understood(error.to_string()))
     }
 
     /// Repeats `attempt` while it fails for a reason that may pass and the patience lasts. Only for

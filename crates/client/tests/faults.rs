@@ -15,6 +15,8 @@ use tessera_client::{
 use tessera_protocol::commit::NodeKey;
 use tessera_protocol::job::{JobEvent, JobState};
 use tessera_protocol::node::DeviceView;
+use tessera_protocol::stream::gateway::{GatewayDoors, SessionRequest};
+use tessera_protocol::stream::view::StreamSpec;
 use tessera_protocol::{BlobHash, FrameNumber, JobId, KernelId};
 
 const JOB: JobId = JobId([7; 16]);
@@ -167,7 +169,12 @@ async fn a_node_keeps_only_the_bytes_that_it_asked_for() {
         )
         .route(
             "/node/v1/join",
-            post(async || r#"{"token":"t","class":"exact","heartbeat_ms":1000}"#),
+            post(async || {
+                let master = "00".repeat(32);
+                format!(
+                    r#"{{"token":"t","master":"{master}","class":"exact","heartbeat_ms":1000}}"#
+                )
+            }),
         )
         .route("/node/v1/blobs/{blob}", get(async || "some scene"));
     let enrolment = Enrolment::new(serve(routes).await, "token".into()).unwrap();
@@ -189,4 +196,78 @@ async fn a_node_keeps_only_the_bytes_that_it_asked_for() {
     assert!(!path.exists());
     node.fetch(blob, &path, 10).await.unwrap();
     assert_eq!(std::fs::read(path).unwrap(), b"some scene");
+}
+
+#[tokio::test]
+async fn a_stream_whose_first_answer_is_lost_gets_a_key_all_the_same() {
+    let view = r#"{"id":"11111111111111111111111111111111","spec":{"name":"s","ladder":[{"name":
+        "360p","height":360,"bits_per_s":800000}]},"state":"idle","playback_id":
+        "22222222222222222222222222222222","playback_url":null,"session":null,"health":[],
+        "created_ms":1}"#;
+    let answer = move |key: &str| format!(r#"{{"stream":{view},"key":"{key}","ingest":[]}}"#);
+    let seen = Seen::default();
+    let routes = Router::new()
+        .route(
+            "/v1/streams",
+            post(async move |State(seen): State<Seen>, headers: HeaderMap| {
+                let mut seen = seen.lock().unwrap();
+                seen.push(headers["idempotency-key"].to_str().unwrap().to_owned());
+                match seen.len() {
+                    1 => cut_short(r#"{"stream":"#),
+                    _ => answer("").into_response(),
+                }
+            }),
+        )
+        .route(
+            "/v1/streams/{stream}/rotate-key",
+            post(async move |State(seen): State<Seen>| {
+                seen.lock().unwrap().push("rotate".into());
+                answer("stream-new")
+            }),
+        );
+    let client = client(routes.with_state(seen.clone())).await;
+    let spec = StreamSpec {
+        name: "s".into(),
+        ladder: "360p:800k".parse().unwrap(),
+        latency: Default::default(),
+        record: false,
+        restream: None,
+    };
+    let made = client.create_stream(&spec, "once").await.unwrap();
+    assert_eq!((made.key.as_str(), made.stream.spec), ("stream-new", spec));
+    assert_eq!(*seen.lock().unwrap(), ["once", "once", "rotate"]);
+}
+
+#[tokio::test]
+async fn a_gateways_calls_are_made_once_and_say_when_to_come_back() {
+    let challenge = format!(r#"{{"challenge":"{}"}}"#, "ab".repeat(32));
+    let seen = Seen::default();
+    let routes = Router::new()
+        .route("/node/v1/challenge", post(async move || challenge.clone()))
+        .route("/gateway/v1/join", post(async || r#"{"token":"gateway-1"}"#))
+        .route(
+            "/gateway/v1/sessions",
+            post(async |State(seen): State<Seen>, headers: HeaderMap| {
+                let token = headers["authorization"].to_str().unwrap().to_owned();
+                seen.lock().unwrap().push(token);
+                let live = problem(StatusCode::CONFLICT, "another gateway");
+                ([(header::RETRY_AFTER, "4")], live).into_response()
+            }),
+        );
+    let master = serve(routes.with_state(seen.clone())).await;
+    let enrolment = Enrolment::new(master, "enrol-1".into()).unwrap();
+    let doors = GatewayDoors {
+        rtmp: None,
+        srt: None,
+        http: "http://127.0.0.1:1".into(),
+        link: "127.0.0.1:2".into(),
+        link_pin: None,
+    };
+    let key = NodeKey::from_secret(&[1; 32]);
+    let (_, gateway) = enrolment.gateway_join(&key, "g", &doors).await.unwrap();
+    let request = SessionRequest { key: "stream-secret".into(), protocol: "rtmp".into() };
+    let refused = gateway.open_session(&request).await.unwrap_err();
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(4)));
+    assert_eq!(*seen.lock().unwrap(), ["Bearer gateway-1"]);
+    assert!(!format!("{request:?} {refused:?} {refused}").contains("stream-secret"));
 }

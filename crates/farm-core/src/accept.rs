@@ -2,14 +2,17 @@
 //!
 //! It says that the right node did the right units under the right lease, that what arrived is
 //! what was signed, and that counts and sums are possible. It does not say that the pixels are
-//! right: that is the pixel audit's step, which comes after this one and is not here yet.
+//! right: that is the pixel audit's step, which comes after this one, see `tessera_verify::audit`.
 
 use crate::lease::Lease;
 use tessera_protocol::commit::{Commit, SignatureBytes, UnitResult};
 use tessera_protocol::lease::Unit;
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::sums::{self, QUANTUM_LOG2};
-use tessera_protocol::{Generation, JobId, KernelId, NodeId, PixelSum, ResultHash, UnitIndex};
+use tessera_protocol::{
+    Generation, JobId, KernelId, MasterId, NodeId, PixelSum, ResultRoot, SecretHash, SettingsHash,
+    UnitIndex, tree,
+};
 
 /// A channel of one sample counts at most 2^16 of radiance, in quanta.
 const MAX_SUM_PER_SAMPLE: u64 = 1 << (16 - QUANTUM_LOG2);
@@ -36,6 +39,17 @@ pub enum Refused {
         /// The commit's.
         named: JobId,
     },
+    /// Signed for another master.
+    #[error("the lease is this master's, {own}, and the commit names {named}")]
+    Master {
+        /// This one.
+        own: MasterId,
+        /// The commit's.
+        named: MasterId,
+    },
+    /// Signed as of another kind of job.
+    #[error("the commit names another class of devices than its job has")]
+    Class,
     /// Made with another kernel.
     #[error("the job pins kernel {pinned} and the commit names {named}")]
     Kernel {
@@ -43,6 +57,22 @@ pub enum Refused {
         pinned: KernelId,
         /// The commit's.
         named: KernelId,
+    },
+    /// Made with other settings.
+    #[error("the job's settings hash to {asked} and the commit names {named}")]
+    Settings {
+        /// The hash of the job's settings.
+        asked: SettingsHash,
+        /// The commit's.
+        named: SettingsHash,
+    },
+    /// Signed for another secret than the lease's.
+    #[error("the lease's secret hashes to {leased} and the commit names {named}")]
+    Secret {
+        /// The lease's.
+        leased: SecretHash,
+        /// The commit's.
+        named: SecretHash,
     },
     /// Made under another generation.
     #[error("the lease has generation {} and the commit names {}", .leased.0, .named.0)]
@@ -66,14 +96,14 @@ pub enum Refused {
         reason: String,
     },
     /// What arrived is not what was signed.
-    #[error("unit {unit} hashes to {found} and the commit says {named}")]
-    Hash {
+    #[error("the sums of unit {unit} have the root {found} and the commit says {named}")]
+    Root {
         /// The unit.
         unit: UnitIndex,
-        /// What the sums hash to.
-        found: ResultHash,
+        /// The root of the sums.
+        found: ResultRoot,
         /// What was signed.
-        named: ResultHash,
+        named: ResultRoot,
     },
     /// Rays that do not add up, or that these samples cannot have cost.
     #[error("unit {unit} cannot have cost the {rays} rays it names: {reason}")]
@@ -93,9 +123,11 @@ pub enum Refused {
     },
 }
 
-/// Checks who, what and under which lease, before any sum is unpacked.
+/// Checks who, what and under which lease of `own`, before any sum is unpacked.
 pub fn check_commit(
+    own: MasterId,
     lease: &Lease,
+    settings: &RenderSettings,
     commit: &Commit,
     signature: &SignatureBytes,
 ) -> Result<(), Refused> {
@@ -105,11 +137,24 @@ pub fn check_commit(
     if !commit.is_signed_by_its_node(signature) {
         return Err(Refused::Signature(commit.node));
     }
+    if commit.master != own {
+        return Err(Refused::Master { own, named: commit.master });
+    }
+    if commit.class != lease.class {
+        return Err(Refused::Class);
+    }
     if commit.job != lease.job {
         return Err(Refused::Job { leased: lease.job, named: commit.job });
     }
     if commit.kernel != lease.kernel {
         return Err(Refused::Kernel { pinned: lease.kernel, named: commit.kernel });
+    }
+    let asked = settings.hash();
+    if commit.settings != asked {
+        return Err(Refused::Settings { asked, named: commit.settings });
+    }
+    if commit.secret != lease.secret {
+        return Err(Refused::Secret { leased: lease.secret, named: commit.secret });
     }
     if commit.generation != lease.generation {
         return Err(Refused::Generation { leased: lease.generation, named: commit.generation });
@@ -135,9 +180,9 @@ pub fn check_unit(
             reason: format!("it has {} pixels", pixels.len()),
         });
     }
-    let found = sums::hash(pixels);
-    if found != result.hash {
-        return Err(Refused::Hash { unit: index, found, named: result.hash });
+    let found = tree::root(pixels);
+    if found != result.root {
+        return Err(Refused::Root { unit: index, found, named: result.root });
     }
     let rays = |reason| Err(Refused::Rays { unit: index, rays: result.rays, reason });
     if sums::rays(pixels) != result.rays {
@@ -162,7 +207,12 @@ pub fn check_unit(
 mod tests {
     use super::*;
     use tessera_protocol::commit::NodeKey;
-    use tessera_protocol::{FrameNumber, LeaseId, SampleRange, TileRect};
+    use tessera_protocol::node::DeviceClass;
+    use tessera_protocol::{
+        FrameNumber, LeaseId, RayPrice, SampleRange, SceneFactor, SceneHash, TileRect,
+    };
+
+    const OWN: MasterId = MasterId([12; 32]);
 
     fn lease(key: &NodeKey) -> Lease {
         Lease {
@@ -171,17 +221,31 @@ mod tests {
             job: JobId([2; 16]),
             kernel: KernelId([3; 32]),
             node: key.node(),
+            secret: SecretHash([4; 32]),
             units: 40..42,
+            second_of: None,
+            class: DeviceClass::Exact,
+            price: RayPrice(0),
+            factor: SceneFactor::ONE,
         }
+    }
+
+    fn settings() -> RenderSettings {
+        RenderSettings { max_bounces: 1, ..Default::default() }
     }
 
     fn commit(lease: &Lease) -> Commit {
         let result =
-            |unit| UnitResult { unit: UnitIndex(unit), hash: ResultHash([0; 32]), rays: 1 };
+            |unit| UnitResult { unit: UnitIndex(unit), root: ResultRoot([0; 32]), rays: 1 };
         Commit {
+            master: OWN,
+            class: lease.class,
             node: lease.node,
             job: lease.job,
             kernel: lease.kernel,
+            scene: SceneHash([8; 32]),
+            settings: settings().hash(),
+            secret: lease.secret,
             lease: lease.id,
             generation: lease.generation,
             results: lease.units.clone().map(result).collect(),
@@ -193,22 +257,30 @@ mod tests {
         let key = NodeKey::from_secret(&[5; 32]);
         let lease = lease(&key);
         let good = commit(&lease);
-        assert_eq!(check_commit(&lease, &good, &good.sign(&key)), Ok(()));
+        assert_eq!(check_commit(OWN, &lease, &settings(), &good, &good.sign(&key)), Ok(()));
 
         let stranger = NodeKey::from_secret(&[6; 32]);
         assert_eq!(
-            check_commit(&lease, &good, &good.sign(&stranger)),
+            check_commit(OWN, &lease, &settings(), &good, &good.sign(&stranger)),
             Err(Refused::Signature(key.node()))
         );
         let refused = |changed: Commit, key: &NodeKey| {
-            check_commit(&lease, &changed, &changed.sign(key)).unwrap_err()
+            check_commit(OWN, &lease, &settings(), &changed, &changed.sign(key)).unwrap_err()
         };
         let other = Commit { node: stranger.node(), ..good.clone() };
         assert!(matches!(refused(other, &stranger), Refused::Node { .. }));
+        let other = Commit { master: MasterId([9; 32]), ..good.clone() };
+        assert!(matches!(refused(other, &key), Refused::Master { .. }));
+        let other = Commit { class: DeviceClass::Tolerant, ..good.clone() };
+        assert_eq!(refused(other, &key), Refused::Class);
         let other = Commit { job: JobId([9; 16]), ..good.clone() };
         assert!(matches!(refused(other, &key), Refused::Job { .. }));
         let other = Commit { kernel: KernelId([9; 32]), ..good.clone() };
         assert!(matches!(refused(other, &key), Refused::Kernel { .. }));
+        let other = Commit { settings: SettingsHash([9; 32]), ..good.clone() };
+        assert!(matches!(refused(other, &key), Refused::Settings { .. }));
+        let other = Commit { secret: SecretHash([9; 32]), ..good.clone() };
+        assert!(matches!(refused(other, &key), Refused::Secret { .. }));
         let other = Commit { generation: Generation(6), ..good.clone() };
         assert!(matches!(refused(other, &key), Refused::Generation { .. }));
         let mut fewer = good.clone();
@@ -230,10 +302,9 @@ mod tests {
 
     fn checked(pixels: &[PixelSum], change: impl Fn(&mut UnitResult)) -> Result<(), Refused> {
         let mut result =
-            UnitResult { unit: UnitIndex(3), hash: sums::hash(pixels), rays: sums::rays(pixels) };
+            UnitResult { unit: UnitIndex(3), root: tree::root(pixels), rays: sums::rays(pixels) };
         change(&mut result);
-        let settings = RenderSettings { max_bounces: 1, ..Default::default() };
-        check_unit(&settings, &unit(), &result, pixels)
+        check_unit(&settings(), &unit(), &result, pixels)
     }
 
     #[test]
@@ -242,8 +313,8 @@ mod tests {
         let most = PixelSum { r: 4 << 40, rays: 20, ..pixel };
         assert_eq!(checked(&[pixel, most], |_| {}), Ok(()));
         assert!(matches!(checked(&[pixel], |_| {}), Err(Refused::Packed { .. })));
-        let forged = checked(&[pixel, pixel], |result| result.hash.0[0] ^= 1);
-        assert!(matches!(forged, Err(Refused::Hash { .. })));
+        let forged = checked(&[pixel, pixel], |result| result.root.0[0] ^= 1);
+        assert!(matches!(forged, Err(Refused::Root { .. })));
         let inflated = checked(&[pixel, pixel], |result| result.rays += 1);
         assert!(matches!(inflated, Err(Refused::Rays { .. })));
         for rays in [3, 21] {

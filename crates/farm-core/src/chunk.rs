@@ -5,7 +5,7 @@
 //! | 0 | 0 | free | `lease` → leased |
 //! | 1 | 0 | leased | `submit` → submitted; `release` → free |
 //! | 1 | 1 | submitted | `verify` → verified; `reject` → free |
-//! | 0 | 1 | verified | nothing |
+//! | 0 | 1 | verified | `reopen` → submitted |
 //!
 //! A change names a range of units and is made to all of them or, where one is not in the state it
 //! needs, to none.
@@ -154,6 +154,11 @@ impl Chunk {
         self.change(range, UnitState::Submitted, (false, false))
     }
 
+    /// Verified → submitted: the result is looked at again.
+    pub fn reopen(&mut self, range: Range<u16>) -> Result<(), WrongState> {
+        self.change(range, UnitState::Verified, (true, true))
+    }
+
     fn change(
         &mut self,
         range: Range<u16>,
@@ -243,7 +248,7 @@ mod tests {
         #[test]
         fn any_changes_in_any_order_agree_with_one_state_a_unit(
             units in 1u64..1500,
-            changes in prop::collection::vec((0u8..5, 0u16..1024, 1u16..80), 0..200),
+            changes in prop::collection::vec((0u8..6, 0u16..1024, 1u16..80), 0..200),
         ) {
             use UnitState::{Free, Leased, Submitted, Verified};
             let mut chunk = Chunk::new(units, 0).unwrap();
@@ -257,7 +262,8 @@ mod tests {
                     1 => (chunk.release(small), Leased, Free),
                     2 => (chunk.submit(small), Leased, Submitted),
                     3 => (chunk.verify(small), Submitted, Verified),
-                    _ => (chunk.reject(small), Submitted, Free),
+                    4 => (chunk.reject(small), Submitted, Free),
+                    _ => (chunk.reopen(small), Verified, Submitted),
                 };
                 prop_assert_eq!(done.is_ok(), model[range.clone()].iter().all(|&s| s == from));
                 if done.is_ok() {

@@ -4,7 +4,11 @@ use crate::chunk::Chunk;
 use crate::plan::Plan;
 use std::ops::Range;
 use tessera_protocol::lease::{LeaseGrant, Unit};
-use tessera_protocol::{Generation, JobId, KernelId, LeaseId, NodeId, PixelSum, UnitIndex};
+use tessera_protocol::node::DeviceClass;
+use tessera_protocol::{
+    Generation, JobId, KernelId, LeaseId, NodeId, PixelSum, RayPrice, SceneFactor, SecretHash,
+    UnitIndex,
+};
 
 /// Most raw bytes of a lease's sums together, unless one unit alone has more: a submit is held in
 /// memory while it is checked.
@@ -23,8 +27,18 @@ pub struct Lease {
     pub kernel: KernelId,
     /// Who holds it.
     pub node: NodeId,
+    /// The hash of its secret.
+    pub secret: SecretHash,
     /// Neighbouring units of one frame and one chunk.
     pub units: Range<u64>,
+    /// The lease whose units these are as well, and whose result is to be compared with this one's.
+    pub second_of: Option<LeaseId>,
+    /// What the job asks of its devices.
+    pub class: DeviceClass,
+    /// What 10^9 factored rays of it are paid with.
+    pub price: RayPrice,
+    /// As how many a ray of its scene counts.
+    pub factor: SceneFactor,
 }
 
 impl Lease {
@@ -42,15 +56,21 @@ pub fn in_chunk(units: &Range<u64>) -> (u64, Range<u16>) {
 }
 
 /// Takes the first free units of a chunk for a node that wants `samples_wanted` pixel samples: at
-/// least one unit, then as many as stay within what is wanted, within one frame and within the
-/// limits of a lease. `None` when nothing is free.
-pub fn take(plan: &Plan, chunk: &mut Chunk, number: u64, samples_wanted: u64) -> Option<Vec<Unit>> {
+/// least one unit, then as many as stay within what is wanted, within `most_units`, within one frame
+/// and within the limits of a lease. `None` when nothing is free.
+pub fn take(
+    plan: &Plan,
+    chunk: &mut Chunk,
+    number: u64,
+    samples_wanted: u64,
+    most_units: u64,
+) -> Option<Vec<Unit>> {
     let run = chunk.first_free_run()?;
     let base = number * u64::from(Chunk::UNITS);
     let first = base + u64::from(run.start);
     let end = (base + u64::from(run.end))
         .min(plan.frame_end(UnitIndex(first)).0)
-        .min(first + LeaseGrant::MAX_UNITS as u64);
+        .min(first + most_units.clamp(1, LeaseGrant::MAX_UNITS as u64));
     let (mut samples, mut bytes) = (0u64, 0u64);
     let units: Vec<Unit> = (first..end)
         .map_while(|index| plan.unit(UnitIndex(index)))
@@ -81,6 +101,7 @@ pub fn has_expired(
 mod tests {
     use super::*;
     use tessera_protocol::job::{FrameSpan, JobSpec};
+    use tessera_protocol::node::DeviceClass;
     use tessera_protocol::settings::RenderSettings;
     use tessera_protocol::{BlobHash, FrameNumber};
 
@@ -93,12 +114,13 @@ mod tests {
             fps: 24,
             tile,
             samples_per_unit: 4,
+            class: DeviceClass::Exact,
         })
         .unwrap()
     }
 
     fn taken(plan: &Plan, chunk: &mut Chunk, wanted: u64) -> Range<u64> {
-        let units = take(plan, chunk, 0, wanted).unwrap();
+        let units = take(plan, chunk, 0, wanted, u64::MAX).unwrap();
         units[0].index.0..units[units.len() - 1].index.0 + 1
     }
 
@@ -111,7 +133,7 @@ mod tests {
         assert_eq!(taken(&plan, &mut chunk, 3 * unit), 1..4);
         assert_eq!(taken(&plan, &mut chunk, 3 * unit - 1), 4..6);
         assert_eq!(taken(&plan, &mut chunk, u64::MAX), 6..16);
-        assert_eq!(take(&plan, &mut chunk, 0, 1), None);
+        assert_eq!(take(&plan, &mut chunk, 0, 1, u64::MAX), None);
     }
 
     #[test]
@@ -128,6 +150,14 @@ mod tests {
         let large = plan(4096, 1024, 1);
         let mut chunk = Chunk::new(large.units(), 0).unwrap();
         assert_eq!(taken(&large, &mut chunk, u64::MAX), 0..2);
+    }
+
+    #[test]
+    fn whoever_may_have_few_units_gets_few() {
+        let plan = plan(64, 16, 1);
+        let mut chunk = Chunk::new(plan.units(), 0).unwrap();
+        let mut units = |most| take(&plan, &mut chunk, 0, u64::MAX, most).unwrap().len();
+        assert_eq!((units(3), units(0), units(100)), (3, 1, 12));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! return is stored together with it in one transaction. Then each unit of a job is in exactly one
 //! [`UnitState`](chunk::UnitState), and enters the result once.
 //!
-//! Reading order: [`plan`] (units and the order of frames) → [`chunk`] (where each unit stands) →
+//! Reading order: [`plan`] (units and the order of frames) → [`chunk`] (where each unit stands) → [`mosaic`] (a frame's tiles) →
 //! [`lease`] (how much a node gets, and until when) → [`accept`] (what a submit must be) →
 //! [`retry`] (when to stop trying) → [`job`] (the states of a job) → [`why`] (said in words).
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ pub mod accept;
 pub mod chunk;
 pub mod job;
 pub mod lease;
+pub mod mosaic;
 pub mod plan;
 pub mod retry;
 pub mod why;

@@ -85,7 +85,8 @@ impl Plan {
         self.grid.rect(index)
     }
 
-    fn ranges(&self) -> u64 {
+    /// Ranges that the samples of each tile are cut into.
+    pub fn ranges(&self) -> u64 {
         u64::from(self.spp.div_ceil(self.samples_per_unit))
     }
 
@@ -174,6 +175,7 @@ mod tests {
     use proptest::prelude::*;
     use tessera_protocol::BlobHash;
     use tessera_protocol::job::FrameSpan;
+    use tessera_protocol::node::DeviceClass;
     use tessera_protocol::settings::RenderSettings;
 
     pub(crate) fn spec(
@@ -196,6 +198,7 @@ mod tests {
             fps: 24,
             tile,
             samples_per_unit,
+            class: DeviceClass::Exact,
         }
     }
 

@@ -21,10 +21,16 @@ pub struct Situation {
     pub last_failure: Option<String>,
     /// Nodes heard of lately.
     pub nodes_online: u64,
-    /// Those among them that may have exact work of the job's kernel.
+    /// Those among them that may have this job, by its kernel and its class.
     pub nodes_fit: u64,
     /// Older jobs with free units: they are served first.
     pub jobs_ahead: u64,
+    /// Units of a tolerant job that were rendered once and that nobody renders a second time yet.
+    pub wanting_second: u64,
+    /// Frames that are assembled and wait for their owner's approval.
+    pub unapproved: u64,
+    /// When the last of them is approved by itself, in seconds from now.
+    pub approved_in_s: u64,
 }
 
 /// All reasons that hold, the weightiest first; at least one.
@@ -70,13 +76,36 @@ pub fn explain(situation: &Situation) -> Vec<Why> {
     if counts.leased > 0 {
         all.push(why("rendering", format!("Nodes are rendering {}.", units(counts.leased))));
     }
+    if situation.wanting_second > 0 {
+        all.push(why(
+            "second_render_wanted",
+            format!(
+                "{} were rendered once and wait for a node of another owner to render them again: a \
+                 tolerant job is checked so.",
+                units(situation.wanting_second)
+            ),
+        ));
+    }
     if counts.submitted > 0 {
         all.push(why(
             "checking",
             format!("The results of {} are being checked.", units(counts.submitted)),
         ));
     }
-    if counts.free == 0 && counts.leased == 0 && counts.submitted == 0 {
+    if situation.unapproved > 0 {
+        all.push(why(
+            "waits_for_approval",
+            format!(
+                "{} assembled and {} for your approval: look at it with `farm download`, then `farm approve`. \
+                 In {} the last one is approved by itself.",
+                frames_are(situation.unapproved),
+                if situation.unapproved == 1 { "waits" } else { "wait" },
+                duration(situation.approved_in_s),
+            ),
+        ));
+    }
+    let nothing_to_render = counts.free == 0 && counts.leased == 0 && counts.submitted == 0;
+    if nothing_to_render && situation.unapproved == 0 {
         let left = situation.frames_total.saturating_sub(situation.frames_done);
         all.push(why(
             "assembling",
@@ -103,7 +132,7 @@ fn why_free_units_wait(situation: &Situation) -> Option<Why> {
         return why(
             "no_fitting_nodes",
             format!(
-                "{free} wait and none of the {} online may have exact work with this job's kernel: \
+                "{free} wait and none of the {} online may have work of this job's kernel and class: \
                  run `render-node check` on it.",
                 nodes(situation.nodes_online)
             ),
@@ -120,6 +149,18 @@ fn why_free_units_wait(situation: &Situation) -> Option<Why> {
         "nodes_busy",
         format!("{free} wait for one of {} to ask for more.", nodes(situation.nodes_fit)),
     )
+}
+
+fn frames_are(count: u64) -> String {
+    if count == 1 { "1 frame is".into() } else { format!("{count} frames are") }
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
 }
 
 fn units(count: u64) -> String {
@@ -146,6 +187,9 @@ mod tests {
             nodes_online: 2,
             nodes_fit: 1,
             jobs_ahead: 0,
+            wanting_second: 0,
+            unapproved: 0,
+            approved_in_s: 0,
         }
     }
 
@@ -159,9 +203,16 @@ mod tests {
         assert_eq!(codes(&Situation { jobs_ahead: 1, ..active() })[0], "jobs_ahead");
         assert_eq!(codes(&Situation { nodes_fit: 0, ..active() })[0], "no_fitting_nodes");
         assert_eq!(codes(&Situation { nodes_online: 0, nodes_fit: 0, ..active() })[0], "no_nodes");
+        let once = Situation { wanting_second: 2, ..active() };
+        assert!(codes(&once).contains(&"second_render_wanted".into()));
         assert!(codes(&Situation { failing: 1, ..active() }).contains(&"units_retried".into()));
         let done = UnitCounts { verified: 6, ..UnitCounts::default() };
         assert_eq!(codes(&Situation { units: done, ..active() }), ["assembling"]);
+        let unapproved = Situation { units: done, unapproved: 2, approved_in_s: 7_300, ..active() };
+        let why = explain(&unapproved);
+        assert_eq!(why.len(), 1);
+        assert!(why[0].sentence.starts_with("2 frames are assembled and wait"), "{why:?}");
+        assert!(why[0].sentence.contains("In 2 h"), "{why:?}");
     }
 
     #[test]

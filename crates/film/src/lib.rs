@@ -29,7 +29,8 @@
 //! ```
 //!
 //! Reading order: [`film`] (sums to a frame) → [`picture`] (a frame as light) → [`view`] (light as
-//! numbers for a display) → [`mod@exr`], [`mod@png`] (files) → [`pack`] (sums on the wire).
+//! numbers for a display) → [`mod@exr`], [`mod@png`] (files) → [`pack`] (sums on the wire); [`watermark`], [`preview`]
+//! (a frame that is not whole).
 #![forbid(unsafe_code)]
 
 pub mod exr;
@@ -37,7 +38,9 @@ pub mod film;
 pub mod pack;
 pub mod picture;
 pub mod png;
+pub mod preview;
 pub mod view;
+pub mod watermark;
 
 pub use film::{Film, FilmError, Frame};
 pub use picture::Picture;

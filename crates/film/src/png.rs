@@ -4,14 +4,35 @@ use crate::{Picture, view};
 
 /// A PNG with 8 bits a channel, marked as sRGB; [`crate::view`] says what became of the light.
 pub fn encode(picture: &Picture) -> Result<Vec<u8>, png::EncodingError> {
+    write(picture, png::ColorType::Rgb, &picture.to_srgb8())
+}
+
+/// The same with transparency: pixels that are not `there` are clear, and hold nothing.
+pub fn encode_cut_out(picture: &Picture, there: &[bool]) -> Result<Vec<u8>, png::EncodingError> {
+    let shown = picture.to_srgb8();
+    let pixels = shown.chunks_exact(3).zip(there);
+    let levels: Vec<u8> = pixels
+        .flat_map(|(pixel, there)| match there {
+            true => [pixel[0], pixel[1], pixel[2], u8::MAX],
+            false => [0; 4],
+        })
+        .collect();
+    write(picture, png::ColorType::Rgba, &levels)
+}
+
+fn write(
+    picture: &Picture,
+    color: png::ColorType,
+    levels: &[u8],
+) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
-    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_color(color);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_source_srgb(png::SrgbRenderingIntent::RelativeColorimetric);
     encoder.add_text_chunk("Description".to_string(), view::DESCRIPTION.to_string())?;
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&picture.to_srgb8())?;
+    writer.write_image_data(levels)?;
     writer.finish()?;
     Ok(bytes)
 }

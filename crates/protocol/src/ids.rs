@@ -83,6 +83,18 @@ hex_id! {
     LeaseId, 16, "a lease's id"
 }
 hex_id! {
+    /// Audits that an auditor was given, named by 16 random bytes.
+    AuditId, 16, "the id of audits"
+}
+hex_id! {
+    /// Whoever owns jobs, streams and nodes: 8 random bytes, or the id of a token that no account made.
+    AccountId, 8, "an account's id"
+}
+hex_id! {
+    /// A key of an account: the first 8 bytes of its hash, by which it is found.
+    KeyId, 8, "a key's id"
+}
+hex_id! {
     /// A node: its Ed25519 public key, which is also its Solana address.
     NodeId, 32, "a node's key"
 }
@@ -91,12 +103,77 @@ hex_id! {
     ResultHash, 32, "a result's hash"
 }
 hex_id! {
+    /// A master: the Ed25519 public key that its receipts are signed with.
+    MasterId, 32, "a master's key"
+}
+hex_id! {
+    /// The root of the tree over a unit's pixels, see [`crate::tree::root`].
+    ResultRoot, 32, "a result's root"
+}
+hex_id! {
+    /// blake3 of the settings of a render, see [`crate::settings::RenderSettings::hash`].
+    SettingsHash, 32, "the hash of settings"
+}
+hex_id! {
+    /// blake3 of what a master keeps secret of a lease until its result is signed.
+    SecretHash, 32, "the hash of a secret"
+}
+hex_id! {
+    /// A commit in short: the hash of what was signed.
+    CommitId, 32, "a commit's id"
+}
+hex_id! {
     /// blake3 of the canonical scene of one frame.
     SceneHash, 32, "a scene's hash"
 }
 hex_id! {
     /// What computes a pixel: both texts of the kernel, the host preparation and the constants.
     KernelId, 32, "a kernel's id"
+}
+
+hex_id! {
+    /// A stream, named by 16 random bytes.
+    StreamId, 16, "a stream's id"
+}
+hex_id! {
+    /// Names a stream in the URLs that viewers have: known to everybody, and no help in sending.
+    PlaybackId, 16, "a playback id"
+}
+hex_id! {
+    /// One broadcast of a stream, named by 16 random bytes.
+    SessionId, 16, "a session's id"
+}
+hex_id! {
+    /// A gateway: its Ed25519 public key.
+    GatewayId, 32, "a gateway's key"
+}
+hex_id! {
+    /// blake3 of the units of one rendition of one segment.
+    MediaHash, 32, "the hash of a rendition's units"
+}
+hex_id! {
+    /// A webhook, named by 16 random bytes.
+    WebhookId, 16, "a webhook's id"
+}
+hex_id! {
+    /// One message to a webhook, the same at each attempt.
+    DeliveryId, 16, "a delivery's id"
+}
+hex_id! {
+    /// blake3 of all that an artist asked for with a job, see [`SpecHash::of`].
+    SpecHash, 32, "a job specification's hash"
+}
+hex_id! {
+    /// What a master drew for one quote, after scene and settings were fixed; told with the quote.
+    QuoteSecret, 32, "a quote's secret"
+}
+hex_id! {
+    /// Decides all that a quote looks at, see [`QuoteSeed::of`].
+    QuoteSeed, 32, "a quote's seed"
+}
+hex_id! {
+    /// A quote in short: the hash of what its master signed.
+    QuoteId, 32, "a quote's id"
 }
 
 impl BlobHash {

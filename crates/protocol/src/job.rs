@@ -1,7 +1,8 @@
 //! Jobs: frames of one scene.
 
+use crate::node::DeviceClass;
 use crate::settings::{RenderSettings, SettingError, check_range};
-use crate::{BlobHash, FrameNumber, JobId, ResultHash};
+use crate::{Amount, BlobHash, FrameNumber, JobId, RayPrice, ResultHash, SceneFactor, Tier};
 use serde::{Deserialize, Serialize};
 
 /// Frames `first..=last`.
@@ -39,6 +40,10 @@ pub struct JobSpec {
     pub tile: u32,
     /// Samples of one unit; a tile is done when all its ranges are.
     pub samples_per_unit: u32,
+    /// Which devices may render it. A `tolerant` job may be rendered by any; its frames are not the
+    /// same bits each time, and it is rendered twice.
+    #[serde(default)]
+    pub class: DeviceClass,
 }
 
 impl JobSpec {
@@ -132,6 +137,30 @@ pub struct JobView {
     /// What the scene holds and the render leaves out, a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// What it costs; `None` where nobody pays.
+    #[serde(default)]
+    pub money: Option<JobMoney>,
+}
+
+/// What a job costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobMoney {
+    /// What its owner pays for 10^9 factored rays at most.
+    pub max_price: RayPrice,
+    /// As how many a ray of its scene counts.
+    pub factor: SceneFactor,
+    /// Whom it waits for.
+    pub tier: Tier,
+    /// What it costs its owner at most, whatever it takes.
+    pub ceiling: Amount,
+    /// What nodes have earned of it until now.
+    pub charged: Amount,
+    /// What nodes have earned beyond it, out of the operator's reserve.
+    pub carried: Amount,
+    /// What the operator took of it at the job's end. With this and `charged` it is what the job cost.
+    pub fee: Amount,
+    /// Whether all of it is paid, and the rest returned.
+    pub settled: bool,
 }
 
 /// Some of the jobs, newest first.
@@ -154,6 +183,34 @@ pub struct FrameView {
     pub units: u64,
     /// The hash of its sums, once assembled: what `render-node render` prints.
     pub hash: Option<ResultHash>,
+    /// While it waits for its owner's approval: when it is approved by itself, in milliseconds since 1970.
+    #[serde(default)]
+    pub approve_by_ms: Option<i64>,
+    /// What its owner has against it, if anything.
+    #[serde(default)]
+    pub dispute: Option<Dispute>,
+}
+
+/// An objection to a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Dispute {
+    /// What its owner said.
+    pub reason: String,
+    /// What was found; `None` while it is looked at again.
+    pub answer: Option<String>,
+}
+
+/// Objects to a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectionRequest {
+    /// What is wrong with it, for people; 1 to [`Self::MAX_REASON`] characters.
+    pub reason: String,
+}
+
+impl ObjectionRequest {
+    /// Longest reason, in characters.
+    pub const MAX_REASON: usize = 1_000;
 }
 
 /// Some of a job's frames, by number.

@@ -1,8 +1,10 @@
 //! What a node is given to do.
 
 use crate::settings::RenderSettings;
+use crate::terms::Terms;
 use crate::{
-    BlobHash, FrameNumber, Generation, JobId, KernelId, LeaseId, SampleRange, TileRect, UnitIndex,
+    BlobHash, FrameNumber, Generation, JobId, KernelId, LeaseId, RayPrice, SampleRange, SecretHash,
+    TileRect, UnitIndex,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,9 @@ pub struct LeaseRequest {
     pub samples_wanted: u64,
     /// How long to wait for work before answering "none", at most [`Self::MAX_WAIT_MS`].
     pub wait_ms: u64,
+    /// What the node asks for 10^9 factored rays; `None` where it takes what the farm suggests.
+    #[serde(default)]
+    pub ask: Option<RayPrice>,
 }
 
 impl LeaseRequest {
@@ -61,8 +66,13 @@ pub struct LeaseGrant {
     pub settings: RenderSettings,
     /// Frames a second of the job.
     pub fps: u32,
+    /// The hash of a secret of the master's, which decides with the node's commit what is looked at:
+    /// the commit names it.
+    pub secret: SecretHash,
     /// The units, at least one, all of one job, in the order of the plan.
     pub units: Vec<Unit>,
+    /// What the master promises for them.
+    pub terms: Terms,
     /// The lease ends this long after its last heartbeat.
     pub expires_after_ms: u64,
 }

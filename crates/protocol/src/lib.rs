@@ -7,23 +7,36 @@
 //! are constants beside the types they bound. Hashes and keys are lower-case hexadecimal in JSON.
 //!
 //! Reading order: [`ids`] → [`sums`] (what a pixel is) → [`tile`] (how a frame is cut) →
-//! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`commit`] (what it signs) →
-//! [`submit`] (how results travel) → [`node`] → [`token`] (who may do what) → [`problem`] (how a
-//! refusal is said).
+//! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`terms`] (what it is promised) → [`tree`] and [`commit`] (what it signs) →
+//! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`money`] → [`finance`] → [`stream`] (live video) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
+//! (what the internet is) → [`problem`] (how a refusal is said).
 #![forbid(unsafe_code)]
 
+pub mod account;
+pub mod address;
+pub mod audit;
 pub mod commit;
+pub mod finance;
 pub mod ids;
 pub mod job;
 pub mod lease;
+pub mod money;
+pub mod mosaic;
 pub mod node;
 pub mod problem;
+pub mod quote;
+pub mod receipt;
 pub mod settings;
+pub mod stream;
 pub mod submit;
 pub mod sums;
+pub mod terms;
 pub mod tile;
 pub mod token;
+pub mod tree;
+pub mod verdict;
 
 pub use ids::*;
+pub use money::{Amount, PixelPrice, RayPrice, SceneFactor, Tier};
 pub use sums::PixelSum;
 pub use tile::{SampleRange, TileRect};

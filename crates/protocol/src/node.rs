@@ -1,17 +1,32 @@
 //! Nodes: how they join, and what is shown of them.
 
 use crate::commit::SignatureBytes;
-use crate::{KernelId, NodeId, ResultHash};
+use crate::{KernelId, MasterId, NodeId, RayPrice, ResultHash};
 use serde::{Deserialize, Serialize};
+use tessera_settlement_abi::signed::Class;
 
-/// What a node may be trusted to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+/// What a device may be trusted to compute, and what a job asks of its devices.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceClass {
-    /// The same bits as everybody.
+    /// The same bits as everybody. A few pixels of each unit are computed again, and must be equal.
+    #[default]
     Exact,
-    /// Not the same bits; no exact work.
+    /// Not the same bits; no exact work. Each unit is rendered a second time, by another owner's
+    /// node, and both must be alike.
     Tolerant,
+}
+
+impl DeviceClass {
+    /// What it is in what is signed.
+    pub fn signed(self) -> Class {
+        match self {
+            Self::Exact => Class::Exact,
+            Self::Tolerant => Class::Tolerant,
+        }
+    }
 }
 
 /// The hash of one conformance scene on a device.
@@ -65,13 +80,44 @@ pub struct JoinRequest {
 pub struct JoinView {
     /// The bearer token for `/node/v1`, shown once and stored hashed.
     pub token: String,
+    /// The master, which signs what it promises.
+    pub master: MasterId,
     /// What work the node may have.
     pub class: DeviceClass,
     /// How often a leaseholder says it is alive.
     pub heartbeat_ms: u64,
 }
 
-/// A node as the operator sees it.
+/// What is known of a node's work; what it means is `tessera_verify::audit::record`'s.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NodeRecord {
+    /// Pixel samples verified since the last rejection, or since one was past, or since ever.
+    pub verified_since: u64,
+    /// Whether enough of them were verified in a row for it to be trusted.
+    pub proven: bool,
+    /// Rejections that are not past.
+    pub rejections: u64,
+    /// Leases that ended without a result since one was verified.
+    #[serde(default)]
+    pub abandoned: u64,
+}
+
+/// What a node's owner wants of it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeWish {
+    /// That it works.
+    #[default]
+    Work,
+    /// That it ends what it has and gets nothing new.
+    Drain,
+    /// That it stops: what it has is taken back.
+    Pause,
+}
+
+/// A node as its owner and the operator see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NodeView {
     /// Its key.
@@ -88,8 +134,21 @@ pub struct NodeView {
     pub units_verified: u64,
     /// Rays of those units.
     pub rays_verified: u64,
+    /// Rays a second of the work that was verified, from the lease to its result; `None` where none was. What a
+    /// node says of itself counts for nothing.
+    #[serde(default)]
+    pub rays_per_s: Option<u64>,
     /// Units that it holds now.
     pub units_leased: u64,
+    /// What it asks for its work, as far as it said so.
+    #[serde(default)]
+    pub ask: Option<RayPrice>,
+    /// What its audits found.
+    #[serde(default)]
+    pub record: NodeRecord,
+    /// What its owner wants of it.
+    #[serde(default)]
+    pub wish: NodeWish,
 }
 
 /// Some of the nodes.

@@ -1,6 +1,6 @@
 //! What an artist chooses about a render, apart from the scene itself.
 
-use crate::{BlobHash, TileRect};
+use crate::{BlobHash, SettingsHash, TileRect};
 use serde::{Deserialize, Serialize};
 
 /// What a ray that leaves the scene shows to the camera. Light from the environment falls on the
@@ -119,6 +119,31 @@ impl RenderSettings {
         TileRect::frame(self.width, self.height)
     }
 
+    /// The hash of every field in a stated order and width, for what is signed.
+    pub fn hash(&self) -> SettingsHash {
+        let Self { width, height, spp, seed, max_bounces, camera, environment, background } = self;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"tessera settings v1\0");
+        for word in [*width, *height, *spp, *seed, *max_bounces] {
+            hasher.update(&word.to_le_bytes());
+        }
+        // An option is a byte that says whether it is there, then what it is or zeros.
+        hasher.update(&[u8::from(camera.is_some())]);
+        hasher.update(&camera.unwrap_or_default().to_le_bytes());
+        let (blob, strength, rotation_deg) = environment.map_or(([0; 32], 0.0, 0.0), |light| {
+            (light.blob.0, light.strength, light.rotation_deg)
+        });
+        hasher.update(&[u8::from(environment.is_some())]);
+        hasher.update(&blob);
+        hasher.update(&strength.to_bits().to_le_bytes());
+        hasher.update(&rotation_deg.to_bits().to_le_bytes());
+        hasher.update(&[match background {
+            Background::Environment => 0,
+            Background::Black => 1,
+        }]);
+        SettingsHash(*hasher.finalize().as_bytes())
+    }
+
     /// Most rays that one sample can cost: the camera's, and two for each vertex that scatters.
     pub fn max_rays_per_sample(&self) -> u64 {
         1 + 2 * (u64::from(self.max_bounces) + 1)
@@ -128,6 +153,30 @@ impl RenderSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_field_is_in_the_hash() {
+        let base = RenderSettings::default();
+        let light = Environment { blob: BlobHash([0; 32]), strength: 0.0, rotation_deg: 0.0 };
+        let lit_by = |light| RenderSettings { environment: Some(light), ..base.clone() };
+        let all = [
+            base.clone(),
+            RenderSettings { width: 1, ..base.clone() },
+            RenderSettings { height: 1, ..base.clone() },
+            RenderSettings { spp: 1, ..base.clone() },
+            RenderSettings { seed: 1, ..base.clone() },
+            RenderSettings { max_bounces: 1, ..base.clone() },
+            RenderSettings { camera: Some(0), ..base.clone() },
+            RenderSettings { camera: Some(1), ..base.clone() },
+            RenderSettings { background: Background::Black, ..base.clone() },
+            lit_by(light),
+            lit_by(Environment { blob: BlobHash([1; 32]), ..light }),
+            lit_by(Environment { strength: 1.0, ..light }),
+            lit_by(Environment { rotation_deg: 1.0, ..light }),
+        ];
+        let hashes: std::collections::BTreeSet<_> = all.iter().map(RenderSettings::hash).collect();
+        assert_eq!(hashes.len(), all.len());
+    }
 
     #[test]
     fn limits_refuse_what_lies_outside_and_name_it() {

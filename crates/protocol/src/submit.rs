@@ -4,6 +4,7 @@
 //! unit's packed sums, one behind the other, in the order of the header.
 
 use crate::commit::{Commit, SignatureBytes};
+use crate::terms::Acknowledgement;
 use serde::{Deserialize, Serialize};
 
 /// Longest header: the most units of a lease, with room to spare.
@@ -24,10 +25,13 @@ pub struct SubmitHeader {
 /// What became of a submit. Sending the same one again gets the same answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SubmitView {
-    /// Units that this submit made count.
+    /// Units that this submit brought, to be looked at.
     pub accepted: u64,
     /// Units that somebody else's result had already filled.
     pub already_done: u64,
+    /// The master's promise to judge them.
+    #[serde(default)]
+    pub acknowledgement: Option<Acknowledgement>,
 }
 
 /// A body that is not a submit.
@@ -72,17 +76,26 @@ pub fn encode(header: &SubmitHeader, packed: &[Vec<u8>]) -> Vec<u8> {
     body
 }
 
-/// Reads a submit's body; the slices are the units' packed sums, unread.
-pub fn decode(body: &[u8]) -> Result<(SubmitHeader, Vec<&[u8]>), SubmitError> {
+/// Most bytes of a body that its header can take.
+pub const HEAD_BYTES: usize = 4 + MAX_HEADER_BYTES;
+
+/// Reads a submit's header, out of the first [`HEAD_BYTES`] of its body at least; and what lies behind
+/// it.
+pub fn decode_header(body: &[u8]) -> Result<(SubmitHeader, &[u8]), SubmitError> {
     let (length, rest) = body.split_first_chunk::<4>().ok_or(SubmitError::TooShort(body.len()))?;
     let length = u32::from_le_bytes(*length) as usize;
     if length > MAX_HEADER_BYTES {
         return Err(SubmitError::HeaderTooLong(length));
     }
-    let (json, mut rest) =
-        rest.split_at_checked(length).ok_or(SubmitError::TooShort(body.len()))?;
-    let header: SubmitHeader =
+    let (json, rest) = rest.split_at_checked(length).ok_or(SubmitError::TooShort(body.len()))?;
+    let header =
         serde_json::from_slice(json).map_err(|error| SubmitError::Header(error.to_string()))?;
+    Ok((header, rest))
+}
+
+/// Reads a submit's body; the slices are the units' packed sums, unread.
+pub fn decode(body: &[u8]) -> Result<(SubmitHeader, Vec<&[u8]>), SubmitError> {
+    let (header, mut rest) = decode_header(body)?;
     let (sizes, results) = (header.packed_bytes.len(), header.commit.results.len());
     if sizes != results {
         return Err(SubmitError::Count { sizes, results });
@@ -104,16 +117,25 @@ pub fn decode(body: &[u8]) -> Result<(SubmitHeader, Vec<&[u8]>), SubmitError> {
 mod tests {
     use super::*;
     use crate::commit::{NodeKey, UnitResult};
-    use crate::{Generation, JobId, KernelId, LeaseId, ResultHash, UnitIndex};
+    use crate::node::DeviceClass;
+    use crate::{
+        Generation, JobId, KernelId, LeaseId, MasterId, ResultRoot, SceneHash, SecretHash,
+        SettingsHash, UnitIndex,
+    };
 
     fn body() -> (SubmitHeader, Vec<u8>) {
         let key = NodeKey::from_secret(&[1; 32]);
         let result =
-            |unit| UnitResult { unit: UnitIndex(unit), hash: ResultHash([6; 32]), rays: 7 };
+            |unit| UnitResult { unit: UnitIndex(unit), root: ResultRoot([6; 32]), rays: 7 };
         let commit = Commit {
+            master: MasterId([12; 32]),
+            class: DeviceClass::Exact,
             node: key.node(),
             job: JobId([1; 16]),
             kernel: KernelId([2; 32]),
+            scene: SceneHash([5; 32]),
+            settings: SettingsHash([7; 32]),
+            secret: SecretHash([8; 32]),
             lease: LeaseId([3; 16]),
             generation: Generation(4),
             results: vec![result(0), result(1)],

@@ -8,7 +8,7 @@ pub const QUANTUM_LOG2: i32 = -24;
 
 /// The sums of one pixel over a range of samples. Sums of disjoint ranges add up exactly, in any
 /// order: that is why a tile can be cut and spread at will.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PixelSum {
     /// Linear Rec.709 red, in quanta.
     pub r: u64,

@@ -10,10 +10,14 @@ pub enum TokenScope {
     Operator,
     /// Uploads, and jobs of one's own.
     Artist,
-    /// Joining nodes, and nothing else.
+    /// Joining nodes, and what their owner may: to see, pause, drain and resume them.
     Enrol,
     /// What a joined node does.
     Node,
+    /// Streams of one's own.
+    Broadcaster,
+    /// What a joined gateway does.
+    Gateway,
 }
 
 /// Asks for a new token.

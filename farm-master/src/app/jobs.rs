@@ -1,7 +1,7 @@
 //! What artists ask for.
 
 use super::App;
-use crate::auth::{Artist, TokenId};
+use crate::auth::Artist;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
 use crate::store::{Changed, Creation, NewJob};
@@ -10,6 +10,7 @@ use tessera_farm_core::job::{JobChange, has_ended};
 use tessera_farm_core::why::{Situation, explain};
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, Why};
 use tessera_protocol::lease::LeaseRequest;
+use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{BlobHash, FrameNumber, JobId};
 
 /// A node is online while it was heard within this many lease times, or within the longest wait
@@ -21,13 +22,18 @@ impl App {
     /// Accepts a job; `true` beside it when it is new.
     pub(crate) async fn create_job(
         self: &Arc<Self>,
-        owner: TokenId,
+        artist: &Artist,
         spec: JobSpec,
         idempotency: Option<(String, [u8; 32])>,
     ) -> Result<(JobView, bool), Refusal> {
-        spec.validate().map_err(|error| {
-            Refusal::new(Code::SettingsRefused, format!("{error}; nothing was submitted."))
-        })?;
+        let owner = artist.id();
+        // The operator may use the farm for nothing.
+        if self.settlement.is_some() && artist.sees().is_some() {
+            return Err(Refusal::new(
+                Code::NobodyPays,
+                "Nodes of this farm are paid: ask for a quote, deposit its ceiling and accept it.",
+            ));
+        }
         let warnings = self.inspect(&spec).await?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(Refusal::internal)?;
@@ -42,7 +48,7 @@ impl App {
         };
         match self.store.create_job(new).await? {
             Creation::Created(job) => {
-                self.hints.work.send_replace(());
+                self.there_may_be_work();
                 Ok((job, true))
             }
             Creation::Known(job) => Ok((job, false)),
@@ -53,8 +59,11 @@ impl App {
         }
     }
 
-    /// Looks into the scene, if all of it was uploaded.
-    async fn inspect(self: &Arc<Self>, spec: &JobSpec) -> Result<Vec<String>, Refusal> {
+    /// Checks what is asked for, and looks into the scene, if all of it was uploaded.
+    pub(super) async fn inspect(self: &Arc<Self>, spec: &JobSpec) -> Result<Vec<String>, Refusal> {
+        spec.validate().map_err(|error| {
+            Refusal::new(Code::SettingsRefused, format!("{error}; nothing was submitted."))
+        })?;
         let environment = spec.settings.environment.map(|environment| environment.blob);
         for blob in std::iter::once(spec.scene).chain(environment) {
             self.need_upload(blob).await?;
@@ -118,7 +127,7 @@ impl App {
             self.heard.forget_job(id);
             self.hints.frames.notify_one();
         }
-        self.hints.work.send_replace(());
+        self.there_may_be_work();
         self.hints.events.send_replace(());
         Ok(job)
     }
@@ -127,17 +136,20 @@ impl App {
     pub(crate) async fn why(&self, artist: &Artist, id: JobId) -> Result<Vec<Why>, Refusal> {
         let job = self.job(artist, id).await?;
         let waiting = self.store.waiting(id).await?;
+        let (unapproved, approved_by_ms) = self.store.unapproved(id).await?;
         let online_ms = ONLINE_WAIT_MS.max(ONLINE_LEASES * self.config.lease_ms());
         let online_since = self.clock.now_ms() - online_ms;
         let (mut nodes_online, mut nodes_fit) = (0, 0);
         let mut after = None;
         loop {
-            let page = self.store.nodes(after, 200).await?;
+            let page = self.store.nodes(None, after, 200).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for node in page.iter().filter(|node| self.last_seen(node) >= online_since) {
                 nodes_online += 1;
-                let fits = self.is_exact(node) && node.device.kernel == waiting.kernel;
+                let class = self.class_now(node);
+                let may = class == Some(DeviceClass::Exact) || class == Some(job.spec.class);
+                let fits = may && node.device.kernel == waiting.kernel;
                 nodes_fit += u64::from(fits);
             }
         }
@@ -152,6 +164,9 @@ impl App {
             nodes_online,
             nodes_fit,
             jobs_ahead: waiting.jobs_ahead,
+            wanting_second: waiting.wanting_second,
+            unapproved,
+            approved_in_s: u64::try_from(approved_by_ms - self.clock.now_ms()).unwrap_or(0) / 1000,
         }))
     }
 
@@ -177,10 +192,32 @@ impl App {
                 verified: 0,
                 units,
                 hash: None,
+                approve_by_ms: None,
+                dispute: None,
             })
         });
         let more = end <= u64::from(span.last.0);
         Ok(FramePage { data: data.collect(), next_cursor: more.then(|| end.to_string()) })
+    }
+
+    /// A frame that is assembled and approved.
+    pub(crate) async fn approved(
+        &self,
+        artist: &Artist,
+        id: JobId,
+        frame: FrameNumber,
+    ) -> Result<(), Refusal> {
+        let Some(by_ms) = self.assembled(artist, id, frame).await?.approve_by_ms else {
+            return Ok(());
+        };
+        let hours = (by_ms - self.clock.now_ms()).max(0) / 3_600_000;
+        Err(Refusal::new(
+            Code::FrameNotApproved,
+            format!(
+                "Frame {frame} of job {id} waits for your approval: look at its PNG, then `farm approve`. In \
+                 {hours} hours and some minutes it is approved by itself."
+            ),
+        ))
     }
 
     /// A frame that is assembled.
@@ -189,7 +226,7 @@ impl App {
         artist: &Artist,
         id: JobId,
         frame: FrameNumber,
-    ) -> Result<(), Refusal> {
+    ) -> Result<FrameView, Refusal> {
         let job = self.job(artist, id).await?;
         let span = job.spec.frames;
         if frame < span.first || frame > span.last {
@@ -198,14 +235,16 @@ impl App {
                 format!("Job {id} has frames {} to {}, not {frame}.", span.first, span.last),
             ));
         }
-        let found = self.store.frames(id, frame, 1).await?;
-        if found.iter().any(|view| view.frame == frame && view.hash.is_some()) {
-            return Ok(());
-        }
-        Err(Refusal::new(
-            Code::FrameNotReady,
-            format!("Frame {frame} of job {id} is not assembled; `farm watch` tells when it is."),
-        ))
+        let found = self.store.frames(id, frame, 1).await?.into_iter();
+        let mut ready = found.filter(|view| view.frame == frame && view.hash.is_some());
+        ready.next().ok_or_else(|| {
+            Refusal::new(
+                Code::FrameNotReady,
+                format!(
+                    "Frame {frame} of job {id} is not assembled; `farm watch` tells when it is."
+                ),
+            )
+        })
     }
 
     /// A film that is made.

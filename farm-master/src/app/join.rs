@@ -1,15 +1,15 @@
 //! How nodes come in.
 
-use super::App;
-use crate::auth::Token;
+use super::{App, to_the_end};
+use crate::auth::{Token, TokenId};
 use crate::problem::{Code, Refusal};
 use crate::store::Joining;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tessera_protocol::NodeId;
-use tessera_protocol::commit::{join_message, verify};
+use tessera_protocol::commit::{SignatureBytes, join_message, verify};
 use tessera_protocol::node::{
-    ChallengeView, ConformanceHash, DeviceClass, JoinRequest, JoinView, NodePage, NodeView,
+    ChallengeView, ConformanceHash, DeviceClass, JoinRequest, JoinView, NodeView,
 };
 use tessera_protocol::token::{TokenRequest, TokenScope, TokenView};
 
@@ -19,7 +19,7 @@ const CHALLENGE_MS: i64 = 60_000;
 const CHALLENGES: usize = 10_000;
 /// Most conformance hashes of a device, and longest texts about it, in characters.
 const MAX_HASHES: usize = 256;
-const MAX_NAME: usize = 100;
+pub(super) const MAX_NAME: usize = 100;
 const MAX_DEVICE: usize = 300;
 
 /// Challenges that were given and not used: gone after a restart, and nodes ask again.
@@ -52,23 +52,14 @@ impl App {
         Ok(ChallengeView { challenge: hex::encode(challenge) })
     }
 
-    /// Lets a node in that shows it has its key.
-    pub(crate) async fn join(&self, request: JoinRequest) -> Result<JoinView, Refusal> {
+    /// Lets a node of this owner in that shows it has its key.
+    pub(crate) async fn join(
+        self: &Arc<Self>,
+        owner: Option<TokenId>,
+        request: JoinRequest,
+    ) -> Result<JoinView, Refusal> {
         check_texts(&request)?;
-        let mut challenge = [0; 32];
-        let readable = hex::decode_to_slice(&request.challenge, &mut challenge).is_ok();
-        if !readable || !self.challenges.take(&challenge, self.clock.now_ms()) {
-            return Err(Refusal::new(
-                Code::ChallengeRefused,
-                "A challenge is good once and for a minute; ask for a new one.",
-            ));
-        }
-        if !verify(request.node, &join_message(request.node, &challenge), &request.signature) {
-            return Err(Refusal::new(
-                Code::SignatureRefused,
-                format!("The challenge is not signed by node {}.", request.node),
-            ));
-        }
+        self.need_answer(request.node, &request.challenge, &request.signature)?;
         self.need_kernel(request.device.kernel)?;
         let class = class_of(&self.config.conformance, &request.device.conformance);
         let (text, token) =
@@ -78,21 +69,51 @@ impl App {
             name: request.name,
             device: request.device,
             class,
+            owner,
             token,
             now_ms: self.clock.now_ms(),
         };
-        self.store.join(joining).await?;
-        self.tokens.forget_node(request.node);
+        let app = self.clone();
+        to_the_end(async move {
+            app.store.join(joining).await?;
+            app.tokens.forget_node(request.node);
+            Ok(())
+        })
+        .await?;
         let heartbeat_ms = u64::try_from(self.config.heartbeat.as_millis()).unwrap_or(u64::MAX);
-        Ok(JoinView { token: text, class, heartbeat_ms })
+        Ok(JoinView { token: text, master: self.master(), class, heartbeat_ms })
+    }
+
+    /// Lets go on who answers a challenge of ours with the key named.
+    pub(super) fn need_answer(
+        &self,
+        key: NodeId,
+        given: &str,
+        signature: &SignatureBytes,
+    ) -> Result<(), Refusal> {
+        let mut challenge = [0; 32];
+        let readable = hex::decode_to_slice(given, &mut challenge).is_ok();
+        if !readable || !self.challenges.take(&challenge, self.clock.now_ms()) {
+            return Err(Refusal::new(
+                Code::ChallengeRefused,
+                "A challenge is good once and for a minute; ask for a new one.",
+            ));
+        }
+        if !verify(key, &join_message(key, &challenge), signature) {
+            return Err(Refusal::new(
+                Code::SignatureRefused,
+                format!("The challenge is not signed by {key}."),
+            ));
+        }
+        Ok(())
     }
 
     /// Makes a token.
     pub(crate) async fn create_token(&self, request: TokenRequest) -> Result<TokenView, Refusal> {
-        if request.scope == TokenScope::Node {
+        if matches!(request.scope, TokenScope::Node | TokenScope::Gateway) {
             return Err(Refusal::new(
                 Code::RequestMalformed,
-                "A node gets its token by joining; ask for a token to enrol instead.",
+                "Nodes and gateways get their tokens by joining; ask for a token to enrol instead.",
             ));
         }
         let (text, token) = Token::generate(request.scope, None).map_err(Refusal::internal)?;
@@ -100,31 +121,16 @@ impl App {
         Ok(TokenView { scope: request.scope, token: text })
     }
 
-    /// One page of nodes. The cursor is the last node's key.
-    pub(crate) async fn nodes(
-        &self,
-        cursor: Option<NodeId>,
-        limit: u32,
-    ) -> Result<NodePage, Refusal> {
-        let mut nodes = self.store.nodes(cursor, limit + 1).await?;
-        let more = nodes.len() > limit as usize;
-        nodes.truncate(limit as usize);
-        for node in &mut nodes {
-            node.last_seen_ms = self.last_seen(node);
-        }
-        let next_cursor = nodes.last().filter(|_| more).map(|node| node.id.to_string());
-        Ok(NodePage { data: nodes, next_cursor })
-    }
-
     /// When a node was last heard, by memory or by store.
     pub(super) fn last_seen(&self, node: &NodeView) -> i64 {
         node.last_seen_ms.max(self.heard.node(node.id).unwrap_or(i64::MIN))
     }
 
-    /// Whether a node may have exact work now: it may have joined a master with other hashes.
-    pub(super) fn is_exact(&self, node: &NodeView) -> bool {
-        node.device.kernel == self.config.kernel
-            && class_of(&self.config.conformance, &node.device.conformance) == DeviceClass::Exact
+    /// What a node may have now, if it has this master's kernel: it may have joined a master with
+    /// other hashes.
+    pub(super) fn class_now(&self, node: &NodeView) -> Option<DeviceClass> {
+        (node.device.kernel == self.config.kernel)
+            .then(|| class_of(&self.config.conformance, &node.device.conformance))
     }
 
     pub(super) fn need_kernel(&self, kernel: tessera_protocol::KernelId) -> Result<(), Refusal> {

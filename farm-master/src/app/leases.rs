@@ -2,18 +2,29 @@
 
 use super::App;
 use crate::problem::{Code, Refusal};
-use crate::store::{Granted, LeaseAsk, LeaseEnd, LeaseState, StoreError};
-use std::collections::{HashMap, HashSet};
+use crate::rules::wish::why_kept_out;
+use crate::store::{Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, StoreError};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tessera_farm_core::lease::has_expired;
+use tessera_market::Bidder;
+use tessera_protocol::commit::AuditSecret;
+use tessera_protocol::job::Why;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
-use tessera_protocol::{BlobHash, JobId, LeaseId, NodeId};
+use tessera_protocol::node::{DeviceClass, NodeView, NodeWish};
+use tessera_protocol::terms::Promise;
+use tessera_protocol::{Amount, BlobHash, JobId, LeaseId, NodeId};
+use tessera_verify::audit::record;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 /// Whoever waits looks again this often even if nobody calls: a hint may have been lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Uploads that are known to be with a node; older ones it may have dropped.
+const SENT: usize = 16;
 
 /// Which leaseholders were heard, and when. Only in memory: after a restart everybody counts as
 /// heard at the start.
@@ -21,6 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Heard {
     leases: Mutex<HashMap<LeaseId, Hearing>>,
     nodes: Mutex<HashMap<NodeId, i64>>,
+    /// Uploads that nodes were sent, the newest last.
+    sent: Mutex<HashMap<NodeId, VecDeque<BlobHash>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,8 +64,32 @@ impl Heard {
     }
 
     /// Notes a sign of life of a node.
-    fn note_node(&self, node: NodeId, at_ms: i64) {
+    pub(super) fn note_node(&self, node: NodeId, at_ms: i64) {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(node, at_ms);
+    }
+
+    /// This node is sent an upload.
+    fn note_sent(&self, node: NodeId, blob: BlobHash) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = sent.entry(node).or_default();
+        of.retain(|known| *known != blob);
+        of.push_back(blob);
+        if of.len() > SENT {
+            of.pop_front();
+        }
+    }
+
+    /// What these nodes were sent lately.
+    fn sent_to<'a>(&self, nodes: impl Iterator<Item = &'a Bidder>) -> HashSet<(NodeId, BlobHash)> {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = nodes.filter_map(|bidder| Some((bidder.node, sent.get(&bidder.node)?)));
+        of.flat_map(|(node, blobs)| blobs.iter().map(move |blob| (node, *blob))).collect()
+    }
+
+    /// How many nodes were heard since then.
+    pub(crate) fn nodes_since(&self, since_ms: i64) -> usize {
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.values().filter(|at_ms| **at_ms >= since_ms).count()
     }
 
     /// When this node was heard last.
@@ -77,6 +114,15 @@ impl Heard {
     }
 }
 
+/// What a node found that looked for work.
+enum Looked {
+    Granted(Box<LeaseGrant>),
+    /// Nothing for it, whoever else waits.
+    Nothing(Vec<Why>),
+    /// Somebody who waits comes first.
+    Outbid(Why),
+}
+
 impl App {
     /// Gives a node work, or `None` when there was none for as long as it would wait.
     pub(crate) async fn lease(
@@ -86,25 +132,44 @@ impl App {
     ) -> Result<Option<LeaseGrant>, Refusal> {
         self.need_kernel(request.kernel)?;
         self.heard.note_node(node, self.clock.now_ms());
-        let known = self.store.node(node).await?;
-        if !known.is_some_and(|known| self.is_exact(&known)) {
-            return Err(Refusal::new(
-                Code::NodeNotExact,
-                "The node's conformance hashes are not this kernel's, so it may not have exact \
-                 work; `render-node check` shows which differ.",
-            ));
-        }
         let wait = Duration::from_millis(request.wait_ms.min(LeaseRequest::MAX_WAIT_MS));
         let until = Instant::now() + wait;
         let mut work = self.hints.work.subscribe();
+        let mut seat = None;
         loop {
             work.mark_unchanged();
-            if let Some(granted) = self.grant(node, &request).await? {
-                return Ok(Some(granted));
+            // Looked up anew each time: an audit may have ended, or its owner changed his mind.
+            let (bidder, wish) = self.bidder(node, &request).await?;
+            if why_kept_out(wish).is_some() {
+                // Who may have nothing holds nobody up.
+                seat = None;
+                if self.wait_for_news(&mut work, until).await {
+                    continue;
+                }
+                return Ok(None);
             }
+            let seat = seat.get_or_insert_with(|| self.bidding.enter(bidder));
+            let mut turns = seat.turns();
+            let rivals = seat.rivals(bidder);
+            let looked = self.grant(&request, bidder, rivals).await?;
+            let outbid = match looked {
+                Looked::Granted(grant) => {
+                    seat.has_work();
+                    return Ok(Some(*grant));
+                }
+                Looked::Nothing(why) => {
+                    seat.looked(why);
+                    false
+                }
+                Looked::Outbid(why) => {
+                    seat.outbid(why);
+                    true
+                }
+            };
             let look = until.min(Instant::now() + LOOK_AGAIN);
             tokio::select! {
                 _ = timeout_at(look, work.changed()) => {}
+                _ = turns.changed(), if outbid => {}
                 () = self.stopping.cancelled() => return Ok(None),
             }
             if Instant::now() >= until {
@@ -113,27 +178,89 @@ impl App {
         }
     }
 
-    async fn grant(
+    /// Waits until there may be work; `false` when the time is over.
+    async fn wait_for_news(&self, work: &mut watch::Receiver<()>, until: Instant) -> bool {
+        let look = until.min(Instant::now() + LOOK_AGAIN);
+        tokio::select! {
+            _ = timeout_at(look, work.changed()) => {}
+            () = self.stopping.cancelled() => return false,
+        }
+        Instant::now() < until
+    }
+
+    /// A node as one of those who ask for work, and what its owner wants; why it may have nothing, otherwise.
+    async fn bidder(
         &self,
         node: NodeId,
         request: &LeaseRequest,
-    ) -> Result<Option<LeaseGrant>, Refusal> {
+    ) -> Result<(Bidder, NodeWish), Refusal> {
+        let (class, known) = self.need_fit(node).await?;
+        let (record, rays_per_s) = (known.record, known.rays_per_s);
+        let asks = self.price_or_suggested(request.ask).await?;
+        let stake = self.settlement.as_ref().map_or(Amount::ZERO, |one| one.stake(node));
+        let new = Bidder::new(node, asks, request.kernel);
+        Ok((Bidder { class, record, stake, rays_per_s, ..new }, known.wish))
+    }
+
+    /// What a node may have, and its record; why it may have nothing, otherwise.
+    async fn need_fit(&self, node: NodeId) -> Result<(DeviceClass, NodeView), Refusal> {
+        let known = self.store.node(node).await?;
+        if let Some(known) = &known
+            && record::units_of_a_lease(&known.record) == 0
+        {
+            return Err(Refusal::new(
+                Code::NodeBarred,
+                format!(
+                    "{} results of this node were rejected, and it gets no more work. \
+                     /node/v1/leases/LEASE/receipt says what was wrong with each; if the device is at \
+                     fault, repair it and ask the operator.",
+                    known.record.rejections
+                ),
+            ));
+        }
+        let fit = known.and_then(|known| Some((self.class_now(&known)?, known)));
+        fit.ok_or_else(|| {
+            Refusal::new(
+                Code::KernelDiffers,
+                "The node joined with another kernel than this farm renders with: let it join again.",
+            )
+        })
+    }
+
+    async fn grant(
+        &self,
+        request: &LeaseRequest,
+        bidder: Bidder,
+        rivals: Vec<Bidder>,
+    ) -> Result<Looked, Refusal> {
+        let (node, record) = (bidder.node, &bidder.record);
+        let secret = AuditSecret::generate().map_err(Refusal::internal)?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(Refusal::internal)?;
         let now_ms = self.clock.now_ms();
         let ask = LeaseAsk {
             id: LeaseId(id),
-            node,
-            kernel: request.kernel,
             samples_wanted: request.samples_wanted,
+            most_units: record::units_of_a_lease(record),
+            most_held: record::units_held(record),
+            secret,
+            bidder,
+            sent: self.heard.sent_to(std::iter::once(&bidder).chain(&rivals)),
+            rivals: rivals.clone(),
             now_ms,
         };
-        let Some(Granted { lease, spec, units }) = self.store.lease(ask).await? else {
-            return Ok(None);
+        let Granted { lease, spec, units, order } = match self.store.lease(ask).await? {
+            Leased::Granted(granted) => *granted,
+            Leased::Nothing(why) => return Ok(Looked::Nothing(why)),
+            Leased::Outbid(why) => return Ok(Looked::Outbid(why)),
         };
+        if let Some(order) = order {
+            self.bidding.tell_losers(&bidder, &order, &rivals);
+        }
         self.heard.note(lease.id, lease.job, node, now_ms);
         self.counters.leases.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(LeaseGrant {
+        let settings = spec.settings.hash();
+        Ok(Looked::Granted(Box::new(LeaseGrant {
             lease: lease.id,
             generation: lease.generation,
             job: lease.job,
@@ -141,9 +268,25 @@ impl App {
             scene: spec.scene,
             settings: spec.settings,
             fps: spec.fps,
+            secret: lease.secret,
+            terms: Promise {
+                master: self.master(),
+                node,
+                job: lease.job,
+                lease: lease.id,
+                generation: lease.generation,
+                class: lease.class,
+                price: lease.price,
+                factor: lease.factor,
+                kernel: lease.kernel,
+                settings,
+                secret: lease.secret,
+                units: units.iter().map(|unit| unit.index).collect(),
+            }
+            .sign(&self.key),
             units,
             expires_after_ms: self.config.lease_ms().unsigned_abs(),
-        }))
+        })))
     }
 
     /// A node says that it still works.
@@ -184,7 +327,7 @@ impl App {
         Ok(self.end_lease(lease, Some(node), end).await?)
     }
 
-    async fn end_lease(
+    pub(crate) async fn end_lease(
         &self,
         lease: LeaseId,
         of: Option<NodeId>,
@@ -202,28 +345,35 @@ impl App {
             self.hints.events.send_replace(());
             self.hints.frames.notify_one();
         }
-        self.hints.work.send_replace(());
+        self.there_may_be_work();
         Ok(())
     }
 
     /// Whether a node needs this upload for a lease that it holds.
     pub(crate) async fn need_read(&self, node: NodeId, blob: BlobHash) -> Result<(), Refusal> {
         if self.store.may_read(node, blob).await? {
+            self.heard.note_sent(node, blob);
             return Ok(());
         }
         Err(Refusal::new(Code::BlobNotFound, format!("No lease of this node needs blob {blob}.")))
     }
 
-    /// Ends the leases whose nodes fell silent, again and again until the master stops.
+    /// Ends what those held who fell silent, again and again until the master stops.
     pub(crate) async fn end_silent_leases(&self) {
-        let pause = (self.config.heartbeat / 2).min(LOOK_AGAIN);
+        let pause = (self.config.heartbeat.min(self.config.session_lease) / 2).min(LOOK_AGAIN);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.stopping.cancelled() => return,
             }
-            if let Err(error) = self.end_silent_leases_now().await {
-                tracing::warn!(%error, "could not look for silent leases; trying again");
+            for looked in [
+                self.end_silent_leases_now().await,
+                self.end_silent_workers().await,
+                self.end_silent_sessions().await,
+            ] {
+                if let Err(error) = looked {
+                    tracing::warn!(%error, "could not look for silent leases; trying again");
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 use super::App;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
-use crate::store::{CheckedResult, CommitId, Entered, LeaseState};
+use crate::store::{CheckedResult, Entered, LeaseState};
 use axum::body::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,8 +14,10 @@ use tessera_farm_core::plan::Plan;
 use tessera_film::pack;
 use tessera_protocol::commit::Commit;
 use tessera_protocol::job::JobSpec;
+use tessera_protocol::money::pay;
 use tessera_protocol::submit::{self, SubmitHeader, SubmitView};
-use tessera_protocol::{LeaseId, NodeId};
+use tessera_protocol::terms::Acknowledgement;
+use tessera_protocol::{Amount, CommitId, Generation, LeaseId, NodeId};
 
 /// Memory for one unit's sums while they are checked: the largest tile has 2^20 pixels of 33 bytes.
 pub(crate) const UNPACK_BYTES: usize = 64 << 20;
@@ -36,15 +38,21 @@ impl App {
                 format!("The commit is for lease {}, not {id}.", header.commit.lease),
             ));
         }
-        let commit = CommitId::of(&header.commit);
+        let commit = header.commit.id();
         let (lease, spec) = match self.store.lease_state(id).await? {
             LeaseState::Standing(standing) if standing.0.node == node => *standing,
-            LeaseState::Submitted { node: holder, commit: before, answer } if holder == node => {
-                return if before == commit { Ok(answer) } else { Err(another_commit(id)) };
+            LeaseState::Submitted { node: holder, generation, commit: before, answer }
+                if holder == node =>
+            {
+                if before == commit {
+                    return self.acknowledge(&header.commit, answer).await;
+                }
+                self.keep_second(node, generation, header).await?;
+                return Err(another_commit(id));
             }
             _ => return Err(ended(id)),
         };
-        check_commit(&lease, &header.commit, &header.signature)?;
+        check_commit(self.master(), &lease, &spec.settings, &header.commit, &header.signature)?;
         let key = Key::Result(lease.job, id, commit);
         let for_check = header.commit.clone();
         self.blocking(move |app| {
@@ -56,7 +64,30 @@ impl App {
         self.enter(&header.commit, commit, key).await
     }
 
-    /// Lets a checked, durable result count.
+    /// A second commit for a lease that brought another: a node that keeps its journal never signs one.
+    async fn keep_second(
+        &self,
+        node: NodeId,
+        generation: Generation,
+        second: SubmitHeader,
+    ) -> Result<(), Refusal> {
+        let SubmitHeader { commit, signature, .. } = second;
+        let its_own = commit.node == node
+            && commit.generation == generation
+            && commit.is_signed_by_its_node(&signature);
+        if !its_own {
+            return Ok(());
+        }
+        let lease = commit.lease;
+        let settled = self.store.equivocated(commit, signature, self.clock.now_ms()).await?;
+        if settled.first {
+            tracing::warn!(%lease, %node, "a node signed two commits for one lease");
+            self.counters.rejections.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(self.follow_up(node, settled).await?)
+    }
+
+    /// Keeps a checked, durable result for its audit.
     async fn enter(
         self: &Arc<Self>,
         signed: &Commit,
@@ -67,21 +98,37 @@ impl App {
         let now_ms = self.clock.now_ms();
         let result = CheckedResult { lease: signed.lease, commit, rays, now_ms };
         let refusal = match self.store.enter(result).await? {
-            Entered::Now { answer, frame_complete } => {
+            Entered::Now(answer) => {
                 self.heard.forget(signed.lease);
-                self.hints.events.send_replace(());
-                if frame_complete {
-                    self.hints.frames.notify_one();
-                }
-                return Ok(answer);
+                self.hints.audits.notify_one();
+                return self.acknowledge(signed, answer).await;
             }
             // The same came twice at once; both are answered alike and the file is shared.
-            Entered::Before(answer) => return Ok(answer),
+            Entered::Before(answer) => return self.acknowledge(signed, answer).await,
             Entered::AnotherCommit => another_commit(signed.lease),
             Entered::LeaseEnded => ended(signed.lease),
         };
         self.blocking(move |app| app.blobs.remove(key)).await.map_err(Refusal::internal)??;
         Err(refusal)
+    }
+}
+
+/// Within which time of its coming a result is judged.
+const JUDGED_WITHIN_S: i64 = 14 * 24 * 3600;
+
+impl App {
+    /// Adds the master's word that it will judge what came. Asked again it says the same.
+    async fn acknowledge(
+        &self,
+        commit: &Commit,
+        answer: SubmitView,
+    ) -> Result<SubmitView, Refusal> {
+        let Some(owed) = self.store.owed(commit.lease).await? else { return Ok(answer) };
+        let pay = pay(owed.rays, owed.factor, owed.price).unwrap_or(Amount::MAX);
+        let due_at_s = owed.at_ms / 1000 + JUDGED_WITHIN_S;
+        let signature = self.key.sign(&Acknowledgement::message(commit, pay, due_at_s));
+        let acknowledgement = Some(Acknowledgement { pay, due_at_s, signature });
+        Ok(SubmitView { acknowledgement, ..answer })
     }
 }
 

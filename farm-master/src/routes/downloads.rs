@@ -24,11 +24,11 @@ pub(super) async fn get_exr(
     State(app): State<Arc<App>>,
     Path((job, frame)): Path<(JobId, FrameNumber)>,
 ) -> Result<Response, Refusal> {
-    app.assembled(&artist, job, frame).await?;
+    app.approved(&artist, job, frame).await?;
     send(&app, Key::Exr(job, frame), "image/x-exr").await
 }
 
-/// A frame's picture for displays.
+/// A frame's picture for displays; under lines while it waits for its owner's approval.
 #[utoipa::path(
     get, path = "/v1/jobs/{job}/frames/{frame}/png", tag = "people",
     params(("job" = JobId, Path), ("frame" = FrameNumber, Path)),
@@ -39,7 +39,10 @@ pub(super) async fn get_png(
     State(app): State<Arc<App>>,
     Path((job, frame)): Path<(JobId, FrameNumber)>,
 ) -> Result<Response, Refusal> {
-    app.assembled(&artist, job, frame).await?;
+    if app.assembled(&artist, job, frame).await?.approve_by_ms.is_some() {
+        let png = app.watermarked(job, frame).await?;
+        return Ok(([(header::CONTENT_TYPE, "image/png")], png).into_response());
+    }
     send(&app, Key::Png(job, frame), "image/png").await
 }
 
@@ -71,7 +74,7 @@ pub(super) async fn get_blob(
     send(&app, Key::Upload(blob), "application/octet-stream").await
 }
 
-async fn send(app: &App, key: Key, kind: &'static str) -> Result<Response, Refusal> {
+pub(super) async fn send(app: &App, key: Key, kind: &'static str) -> Result<Response, Refusal> {
     let path = app.blobs.path(key);
     let unreadable = |error| Refusal::internal(format!("{}: {error}", path.display()));
     let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;

@@ -1,12 +1,16 @@
 //! Parts of a request, read under limits and refused as problems.
 
+use crate::app::App;
 use crate::problem::{Code, Refusal};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 use utoipa::IntoParams;
 
 /// Largest JSON body, in bytes: a join with all its hashes fits ten times.
@@ -22,6 +26,38 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             malformed(format!("The body is not the JSON that is expected: {error}."))
         })
+    }
+}
+
+/// The same, where the request has to say that it is JSON: no form of another site's page can.
+pub(super) struct DeclaredJson<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for DeclaredJson<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let kind = kind.and_then(|kind| kind.split(|byte| *byte == b';').next());
+        if !kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json")) {
+            return Err(malformed("This route takes a body with Content-Type: application/json."));
+        }
+        Json::from_request(request, state).await.map(|Json(body)| Self(body))
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+impl FromRequestParts<Arc<App>> for Peer {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let own = parts.extensions.get().copied().unwrap_or(Self(Ipv4Addr::LOCALHOST.into()));
+        // Only the last entry is the proxy's own; what comes before anybody may have sent.
+        let told = parts.headers.get_all("x-forwarded-for").iter().next_back();
+        let told = told.filter(|_| app.config.behind_tls_proxy);
+        let told =
+            told.and_then(|told| told.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        Ok(told.map_or(own, Self))
     }
 }
 

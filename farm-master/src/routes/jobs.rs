@@ -9,8 +9,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 use tessera_farm_core::job::JobChange;
-use tessera_protocol::JobId;
-use tessera_protocol::job::{FramePage, JobPage, JobSpec, JobView, Why};
+use tessera_protocol::job::{
+    FramePage, FrameView, JobPage, JobSpec, JobView, ObjectionRequest, Why,
+};
+use tessera_protocol::{FrameNumber, JobId};
 
 /// Submits a job.
 #[utoipa::path(
@@ -31,7 +33,7 @@ pub(super) async fn create_job(
     let key = idempotency_key(&headers)?;
     let canonical = serde_json::to_vec(&spec).map_err(Refusal::internal)?;
     let idempotency = key.map(|key| (key, *blake3::hash(&canonical).as_bytes()));
-    let (job, new) = app.create_job(artist.id(), spec, idempotency).await?;
+    let (job, new) = app.create_job(&artist, spec, idempotency).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(job)))
 }
 
@@ -98,6 +100,48 @@ pub(super) async fn cancel_job(
     Path(job): Path<JobId>,
 ) -> Result<Json<JobView>, Refusal> {
     Ok(Json(app.change_job(&artist, job, JobChange::Cancel).await?))
+}
+
+/// Approves all frames that are assembled: they are paid, and come without lines.
+#[utoipa::path(
+    post, path = "/v1/jobs/{job}/approve", tag = "people", params(("job" = JobId, Path)),
+    responses((status = 200, body = JobView))
+)]
+pub(super) async fn approve_job(
+    artist: Artist,
+    State(app): State<Arc<App>>,
+    Path(job): Path<JobId>,
+) -> Result<Json<JobView>, Refusal> {
+    Ok(Json(app.approve(&artist, job, None).await?))
+}
+
+/// Approves one frame.
+#[utoipa::path(
+    post, path = "/v1/jobs/{job}/frames/{frame}/approve", tag = "people",
+    params(("job" = JobId, Path), ("frame" = FrameNumber, Path)),
+    responses((status = 200, body = JobView))
+)]
+pub(super) async fn approve_frame(
+    artist: Artist,
+    State(app): State<Arc<App>>,
+    Path((job, frame)): Path<(JobId, FrameNumber)>,
+) -> Result<Json<JobView>, Refusal> {
+    Ok(Json(app.approve(&artist, job, Some(frame)).await?))
+}
+
+/// Objects to a frame, which is then looked at again; the answer comes with the frame.
+#[utoipa::path(
+    post, path = "/v1/jobs/{job}/frames/{frame}/reject", tag = "people",
+    params(("job" = JobId, Path), ("frame" = FrameNumber, Path)), request_body = ObjectionRequest,
+    responses((status = 202, body = FrameView))
+)]
+pub(super) async fn reject_frame(
+    artist: Artist,
+    State(app): State<Arc<App>>,
+    Path((job, frame)): Path<(JobId, FrameNumber)>,
+    Body(request): Body<ObjectionRequest>,
+) -> Result<(StatusCode, Json<FrameView>), Refusal> {
+    Ok((StatusCode::ACCEPTED, Json(app.object(&artist, job, frame, request).await?)))
 }
 
 /// Says why a job stands where it stands.

@@ -1,6 +1,6 @@
 //! Nodes, and tokens to let them in.
 
-use super::extract::{Json as Body, Page, Path, Query, read_body};
+use super::extract::{Json as Body, Path, read_body};
 use crate::app::{App, SUBMIT_PERMIT};
 use crate::auth::{Enroller, Node, Operator};
 use crate::problem::Refusal;
@@ -12,25 +12,12 @@ use std::sync::Arc;
 use tessera_farm_core::lease::MAX_RAW_BYTES;
 use tessera_protocol::LeaseId;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
-use tessera_protocol::node::{ChallengeView, JoinRequest, JoinView, NodePage};
+use tessera_protocol::node::{ChallengeView, JoinRequest, JoinView};
 use tessera_protocol::submit::{MAX_HEADER_BYTES, SubmitView};
 use tessera_protocol::token::{TokenRequest, TokenView};
 
 /// Largest submit: its header and sums that do not compress at all.
 const SUBMIT_MAX: usize = MAX_RAW_BYTES as usize + MAX_RAW_BYTES as usize / 8 + MAX_HEADER_BYTES;
-
-/// Lists the nodes.
-#[utoipa::path(
-    get, path = "/v1/nodes", tag = "people", params(Page),
-    responses((status = 200, body = NodePage))
-)]
-pub(super) async fn list_nodes(
-    _: Operator,
-    State(app): State<Arc<App>>,
-    Query(page): Query<Page>,
-) -> Result<Json<NodePage>, Refusal> {
-    Ok(Json(app.nodes(page.cursor()?, page.limit()?).await?))
-}
 
 /// Makes a token for an artist, an operator, or to let nodes in.
 #[utoipa::path(
@@ -63,11 +50,11 @@ pub(super) async fn challenge(
     responses((status = 200, body = JoinView))
 )]
 pub(super) async fn join(
-    _: Enroller,
+    enroller: Enroller,
     State(app): State<Arc<App>>,
     Body(request): Body<JoinRequest>,
 ) -> Result<Json<JoinView>, Refusal> {
-    Ok(Json(app.join(request).await?))
+    Ok(Json(app.join(enroller.owner(), request).await?))
 }
 
 /// Asks for work, and waits for some.

@@ -39,6 +39,7 @@ pub(super) async fn metrics(
     State(app): State<Arc<App>>,
 ) -> Result<impl IntoResponse, Refusal> {
     let totals = app.store.totals().await?;
+    let live = app.store.live_totals().await?;
     let mut text = String::new();
     let states = ["active", "paused", "completed", "cancelled", "failed"];
     let _ = writeln!(text, "# TYPE tessera_jobs gauge");
@@ -57,7 +58,36 @@ pub(super) async fn metrics(
         ("leases_total", "counter", counters.leases.load(Ordering::Relaxed)),
         ("leases_ended_total", "counter", counters.leases_ended.load(Ordering::Relaxed)),
         ("submits_total", "counter", counters.submits.load(Ordering::Relaxed)),
+        ("audits_total", "counter", counters.audits.load(Ordering::Relaxed)),
+        ("audit_pixels_total", "counter", counters.audit_pixels.load(Ordering::Relaxed)),
+        ("rejections_total", "counter", counters.rejections.load(Ordering::Relaxed)),
         ("upload_bytes_total", "counter", counters.upload_bytes.load(Ordering::Relaxed)),
+        ("streams", "gauge", live.streams),
+        ("streams_live", "gauge", live.sessions_live),
+        ("sessions_total", "counter", live.sessions),
+        ("segments_total", "counter", live.segments),
+        ("segments_from_source_total", "counter", live.segments_from_source),
+        ("segment_pixels_total", "counter", live.pixels),
+        ("segment_conflicts_total", "counter", live.conflicts),
+        ("segments_entered_total", "counter", counters.segments.load(Ordering::Relaxed)),
+        ("workers", "gauge", live.workers),
+        ("workers_waiting", "gauge", app.workers.who_wait().len() as u64),
+        ("gateways", "gauge", live.gateways),
+        ("stream_leases", "gauge", live.leases),
+        ("stream_leases_total", "counter", counters.stream_leases.load(Ordering::Relaxed)),
+        (
+            "stream_leases_ended_total",
+            "counter",
+            counters.stream_leases_ended.load(Ordering::Relaxed),
+        ),
+        ("webhooks_pending", "gauge", live.deliveries_pending),
+        ("webhooks_failed", "gauge", live.deliveries_failed),
+        ("webhook_attempts_total", "counter", counters.deliveries.load(Ordering::Relaxed)),
+        (
+            "webhook_attempts_failed_total",
+            "counter",
+            counters.deliveries_failed.load(Ordering::Relaxed),
+        ),
     ] {
         let _ = writeln!(text, "# TYPE tessera_{name} {kind}\ntessera_{name} {value}");
     }

@@ -4,19 +4,38 @@
 //! is durable, and never before; calls that change something are as if made one after the other;
 //! an error means that nothing of the call was kept. `conformance` in the tests says the rest.
 
+pub mod accounts;
+pub mod approval;
+pub mod live;
+pub mod money;
+pub mod mosaic;
+pub mod proof;
 pub mod sqlite;
+pub mod webhooks;
 
 use crate::auth::{Token, TokenId};
+pub use accounts::AccountStore;
+pub use approval::ApprovalStore;
 use futures::future::BoxFuture;
+pub use live::LiveStore;
+pub use money::MoneyStore;
+pub use mosaic::MosaicStore;
+pub use proof::{ProofStore, Unaudited};
+use std::collections::HashSet;
 use std::ops::Range;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::Lease;
-use tessera_protocol::commit::Commit;
-use tessera_protocol::job::{FrameView, JobEvent, JobSpec, JobState, JobView};
+use tessera_market::{Bidder, Order};
+use tessera_protocol::commit::AuditSecret;
+use tessera_protocol::job::{FrameView, JobEvent, JobSpec, JobState, JobView, Why};
 use tessera_protocol::lease::Unit;
-use tessera_protocol::node::{DeviceClass, DeviceView, NodeView};
+use tessera_protocol::node::{DeviceClass, DeviceView, NodeView, NodeWish};
 use tessera_protocol::submit::SubmitView;
-use tessera_protocol::{BlobHash, FrameNumber, JobId, KernelId, LeaseId, NodeId, ResultHash};
+use tessera_protocol::{
+    BlobHash, CommitId, FrameNumber, Generation, JobId, KernelId, LeaseId, NodeId, RayPrice,
+    ResultHash,
+};
+pub use webhooks::WebhookStore;
 
 /// Why the store did not do as told.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +46,9 @@ pub enum StoreError {
     /// The database refused or failed. Nothing was changed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    /// The rules of the books refuse what had to be booked. Nothing was changed.
+    #[error("the books refuse it: {0}")]
+    Ledger(tessera_ledger::LedgerError),
     /// What is stored cannot be.
     #[error("the database holds something impossible: {0}")]
     Corrupt(String),
@@ -81,14 +103,43 @@ pub enum Changed {
 pub struct LeaseAsk {
     /// The lease's id, drawn by the caller.
     pub id: LeaseId,
-    /// Who asks.
-    pub node: NodeId,
-    /// The kernel it has.
-    pub kernel: KernelId,
+    /// Who asks, and what for: a tolerant device gets tolerant jobs only, an exact one any.
+    pub bidder: Bidder,
+    /// Others that wait and might take the same.
+    pub rivals: Vec<Bidder>,
+    /// Which of them were sent which scenes.
+    pub sent: HashSet<(NodeId, BlobHash)>,
     /// How many pixel samples it would like.
     pub samples_wanted: u64,
+    /// Most units of this lease.
+    pub most_units: u64,
+    /// Most units it may have leased or unaudited, all leases together; `None` where any number.
+    pub most_held: Option<u64>,
+    /// The lease's secret, drawn by the caller.
+    pub secret: AuditSecret,
     /// Now.
     pub now_ms: i64,
+}
+
+/// What came of an ask.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Leased {
+    /// A lease.
+    Granted(Box<Granted>),
+    /// There is nothing for it, whoever else waits; why not, where there is work that it may not have.
+    Nothing(Vec<Why>),
+    /// Somebody else comes first.
+    Outbid(Why),
+}
+
+impl Leased {
+    /// The lease, if there is one.
+    pub fn granted(self) -> Option<Granted> {
+        match self {
+            Self::Granted(granted) => Some(*granted),
+            Self::Nothing(_) | Self::Outbid(_) => None,
+        }
+    }
 }
 
 /// A lease that was given.
@@ -100,6 +151,8 @@ pub struct Granted {
     pub spec: JobSpec,
     /// Its units.
     pub units: Vec<Unit>,
+    /// What was auctioned with it; `None` where nobody pays.
+    pub order: Option<Order>,
 }
 
 /// What is known of a lease.
@@ -111,6 +164,8 @@ pub enum LeaseState {
     Submitted {
         /// Who held it.
         node: NodeId,
+        /// Its generation.
+        generation: Generation,
         /// The commit, in short.
         commit: CommitId,
         /// What was answered.
@@ -118,17 +173,6 @@ pub enum LeaseState {
     },
     /// It ended without a result, or never was.
     Ended,
-}
-
-/// A commit in short: the hash of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitId(pub [u8; 32]);
-
-impl CommitId {
-    /// The id of a commit.
-    pub fn of(commit: &Commit) -> Self {
-        Self(*blake3::hash(&commit.message()).as_bytes())
-    }
 }
 
 /// A result whose structure was checked and whose sums are durable.
@@ -147,14 +191,9 @@ pub struct CheckedResult {
 /// What became of a result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entered {
-    /// It counts.
-    Now {
-        /// The answer.
-        answer: SubmitView,
-        /// Whether its frame is whole with it.
-        frame_complete: bool,
-    },
-    /// It counted before.
+    /// It is kept, and waits for its audit.
+    Now(SubmitView),
+    /// It was kept before.
     Before(SubmitView),
     /// The lease brought another commit before.
     AnotherCommit,
@@ -221,6 +260,8 @@ pub struct Joining {
     pub device: DeviceView,
     /// What it may have.
     pub class: DeviceClass,
+    /// Whose token it joined with; `None` where it was the operator's.
+    pub owner: Option<TokenId>,
     /// Its new token; earlier ones stop working.
     pub token: Token,
     /// Now.
@@ -238,6 +279,8 @@ pub struct Waiting {
     pub last_failure: Option<String>,
     /// Older jobs of the same kernel with free units.
     pub jobs_ahead: u64,
+    /// Units of a tolerant job that wait for somebody to render them a second time.
+    pub wanting_second: u64,
 }
 
 /// Sums over the whole farm, for metrics.
@@ -258,7 +301,9 @@ pub struct Totals {
 }
 
 /// See the module.
-pub trait Store: Send + Sync + 'static {
+pub trait Store:
+    AccountStore + ApprovalStore + LiveStore + MoneyStore + MosaicStore + ProofStore + WebhookStore
+{
     /// The latest time stored anywhere: time must not begin before it.
     fn latest_ms(&self) -> Later<'_, i64>;
 
@@ -306,11 +351,21 @@ pub trait Store: Send + Sync + 'static {
     fn join(&self, joining: Joining) -> Later<'_, ()>;
     /// What a node may have and with which kernel.
     fn node(&self, id: NodeId) -> Later<'_, Option<NodeView>>;
-    /// Nodes with keys above `after`, by key.
-    fn nodes(&self, after: Option<NodeId>, limit: u32) -> Later<'_, Vec<NodeView>>;
+    /// Nodes with keys above `after`, by key; of one owner, or of all.
+    fn nodes(
+        &self,
+        owner: Option<TokenId>,
+        after: Option<NodeId>,
+        limit: u32,
+    ) -> Later<'_, Vec<NodeView>>;
+    /// Whether a node is this owner's.
+    fn is_node_of(&self, id: NodeId, owner: TokenId) -> Later<'_, bool>;
+    /// Keeps what a node's owner wants of it. From then on [`Store::lease`] heeds it.
+    fn wish(&self, id: NodeId, wish: NodeWish) -> Later<'_, ()>;
 
-    /// Gives a node work of the oldest active job that has some.
-    fn lease(&self, ask: LeaseAsk) -> Later<'_, Option<Granted>>;
+    /// Gives a node work, if its owner wants it to work: what another owner's node rendered of a tolerant job and has to be rendered
+    /// a second time, else of the oldest active job that has some.
+    fn lease(&self, ask: LeaseAsk) -> Later<'_, Leased>;
     /// What is known of a lease.
     fn lease_state(&self, id: LeaseId) -> Later<'_, LeaseState>;
     /// All leases that stand, each with the time it was granted.
@@ -327,23 +382,38 @@ pub trait Store: Send + Sync + 'static {
     ) -> Later<'_, Freed>;
     /// Whether a node holds a lease on a job that uses this upload.
     fn may_read(&self, node: NodeId, blob: BlobHash) -> Later<'_, bool>;
-    /// Lets a checked result count.
+    /// Keeps a checked result for its audit.
     fn enter(&self, result: CheckedResult) -> Later<'_, Entered>;
 
     /// Frames to be assembled.
     fn whole_frames(&self, limit: u32) -> Later<'_, Vec<WholeFrame>>;
-    /// Notes that a frame's pictures are durable. Doing so twice is as doing so once.
-    fn frame_done(&self, job: JobId, frame: FrameNumber, hash: ResultHash) -> Later<'_, ()>;
+    /// Notes that a frame's pictures are durable, which were made of the results of these leases.
+    /// Doing so twice is as doing so once; where other results count by now, nothing is noted, and
+    /// the frame is to be assembled again. Whoever pays for it approves it, or time does; at once where there
+    /// is no time to wait for.
+    fn frame_done(
+        &self,
+        job: JobId,
+        frame: FrameNumber,
+        hash: ResultHash,
+        made_of: Vec<LeaseId>,
+        approve_by_ms: Option<i64>,
+    ) -> Later<'_, ()>;
     /// Jobs whose frames are all done and that have not ended.
     fn unfinished_jobs(&self) -> Later<'_, Vec<JobView>>;
     /// Ends such a job, with or without a film; with the reason, where one is missing.
     fn finish_job(&self, id: JobId, movie: bool, reason: Option<String>) -> Later<'_, Changed>;
-    /// Sums that nobody needs any more.
-    fn spent_results(&self, limit: u32) -> Later<'_, Vec<StoredResult>>;
+    /// Sums that are needed for no frame any more, entered no later than `until_ms`.
+    fn spent_results(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<StoredResult>>;
     /// Notes that those sums are gone.
     fn forget_results(&self, leases: Vec<LeaseId>) -> Later<'_, ()>;
     /// Whether the sums of this lease and commit are still to be kept.
     fn is_kept(&self, lease: LeaseId, commit: CommitId) -> Later<'_, bool>;
+
+    /// What the farm suggests as a price, and when that changed; `None` before the first time.
+    fn suggested(&self) -> Later<'_, Option<(RayPrice, i64)>>;
+    /// Keeps what it suggests.
+    fn suggest(&self, price: RayPrice, now_ms: i64) -> Later<'_, ()>;
 
     /// Sums over everything.
     fn totals(&self) -> Later<'_, Totals>;

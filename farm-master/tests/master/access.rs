@@ -5,8 +5,15 @@ use reqwest::{Method, StatusCode};
 use tessera_protocol::job::{JobPage, JobView};
 use tessera_protocol::token::{TokenScope, TokenView};
 
-/// Routes that anybody may ask.
-const OPEN: [&str; 2] = ["/healthz", "/openapi.json"];
+/// What anybody may ask, and what an empty request of it is answered.
+const OPEN: [(&str, &str, StatusCode); 6] = [
+    ("get", "/healthz", StatusCode::OK),
+    ("get", "/openapi.json", StatusCode::OK),
+    ("get", "/v1/farm", StatusCode::OK),
+    ("post", "/v1/accounts", StatusCode::BAD_REQUEST),
+    ("post", "/v1/session", StatusCode::BAD_REQUEST),
+    ("post", "/v1/session/challenge", StatusCode::BAD_REQUEST),
+];
 
 #[tokio::test]
 async fn no_route_answers_without_a_token_that_it_knows() {
@@ -15,18 +22,27 @@ async fn no_route_answers_without_a_token_that_it_knows() {
         read(farm.http.get(farm.at("/openapi.json")).send().await.unwrap(), StatusCode::OK).await;
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
-        for method in item.as_object().unwrap().keys() {
-            let method: Method = method.to_uppercase().parse().unwrap();
+        for word in item.as_object().unwrap().keys() {
+            let method: Method = word.to_uppercase().parse().unwrap();
             let concrete = path
                 .replace("{job}", &"0".repeat(32))
                 .replace("{lease}", &"0".repeat(32))
+                .replace("{stream}", &"0".repeat(32))
+                .replace("{session}", &"0".repeat(32))
+                .replace("{webhook}", &"0".repeat(32))
+                .replace("{delivery}", &"0".repeat(32))
+                .replace("{audit}", &"0".repeat(32))
                 .replace("{blob}", &"0".repeat(64))
+                .replace("{quote}", &"0".repeat(64))
+                .replace("{key}", &"0".repeat(16))
+                .replace("{node}", &"0".repeat(64))
                 .replace("{frame}", "0");
             assert!(!concrete.contains('{'), "{concrete}");
             let request = || farm.http.request(method.clone(), farm.at(&concrete));
             let bare = request().send().await.unwrap();
-            if OPEN.contains(&path.as_str()) {
-                assert_eq!(bare.status(), StatusCode::OK, "{path}");
+            let open = OPEN.iter().find(|(open, at, _)| open == word && at == path);
+            if let Some((_, _, status)) = open {
+                assert_eq!(bare.status(), *status, "{path}");
                 continue;
             }
             assert_eq!(bare.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
@@ -41,7 +57,7 @@ async fn no_route_answers_without_a_token_that_it_knows() {
             asked += 1;
         }
     }
-    assert!(asked > 15, "only {asked} routes are described");
+    assert!(asked > 40, "only {asked} routes are described");
 }
 
 async fn token(farm: &Farm, scope: TokenScope) -> String {
@@ -49,12 +65,20 @@ async fn token(farm: &Farm, scope: TokenScope) -> String {
     read::<TokenView>(farm.post("/v1/tokens", &request).await, StatusCode::CREATED).await.token
 }
 
+const NODE: &str = "/v1/nodes/0000000000000000000000000000000000000000000000000000000000000000";
+const PAUSE: &str =
+    "/v1/nodes/0000000000000000000000000000000000000000000000000000000000000000/pause";
+const TILES: &str = "/v1/jobs/00000000000000000000000000000000/frames/1/tiles";
+const PREVIEW: &str = "/v1/jobs/00000000000000000000000000000000/frames/1/preview";
+
 #[tokio::test]
 async fn each_scope_opens_its_own_routes_only() {
     let farm = Farm::start().await;
     let artist = token(&farm, TokenScope::Artist).await;
     let enrol = token(&farm, TokenScope::Enrol).await;
     let node = farm.node(1).await.token;
+    let broadcaster = token(&farm, TokenScope::Broadcaster).await;
+    let gateway = farm.gateway_token(1).await;
     let status = async |token: &str, method: &str, path: &str| {
         let method: Method = method.parse().unwrap();
         let request = farm.http.request(method, farm.at(path)).bearer_auth(token);
@@ -62,19 +86,47 @@ async fn each_scope_opens_its_own_routes_only() {
     };
     let forbidden = StatusCode::FORBIDDEN;
     for (path, method, opens) in [
-        ("/v1/jobs", "GET", [true, true, false, false]),
-        ("/v1/nodes", "GET", [true, false, false, false]),
-        ("/metrics", "GET", [true, false, false, false]),
-        ("/node/v1/challenge", "POST", [true, false, true, false]),
-        ("/node/v1/lease", "POST", [false, false, false, true]),
+        ("/v1/jobs", "GET", [true, true, false, false, false, false]),
+        ("/v1/streams", "GET", [true, false, false, false, true, false]),
+        ("/v1/streams", "POST", [true, false, false, false, true, false]),
+        ("/v1/webhooks", "GET", [true, false, false, false, true, false]),
+        ("/v1/nodes", "GET", [true, false, true, false, false, false]),
+        (NODE, "GET", [true, false, true, false, false, false]),
+        (PAUSE, "POST", [true, false, true, false, false, false]),
+        (TILES, "GET", [true, true, false, false, false, false]),
+        (PREVIEW, "GET", [true, true, false, false, false, false]),
+        ("/v1/session", "GET", [true, true, true, false, true, false]),
+        ("/v1/session", "DELETE", [false; 6]),
+        ("/v1/keys", "GET", [false; 6]),
+        ("/v1/keys", "POST", [false; 6]),
+        ("/v1/keys/0000000000000000", "DELETE", [false; 6]),
+        ("/v1/quotes", "POST", [true, true, false, false, false, false]),
+        ("/v1/ledger", "GET", [true, false, false, false, false, false]),
+        ("/v1/payouts", "GET", [true, false, false, false, false, false]),
+        ("/node/v1/earnings", "GET", [false, false, false, true, false, false]),
+        ("/node/v1/why", "GET", [false, false, false, true, false, false]),
+        ("/v1/workers", "GET", [true, false, false, false, false, false]),
+        ("/v1/gateways", "GET", [true, false, false, false, false, false]),
+        ("/v1/tokens", "POST", [true, false, false, false, false, false]),
+        ("/metrics", "GET", [true, false, false, false, false, false]),
+        ("/node/v1/challenge", "POST", [true, false, true, false, false, false]),
+        ("/node/v1/worker/join", "POST", [true, false, true, false, false, false]),
+        ("/gateway/v1/join", "POST", [true, false, true, false, false, false]),
+        ("/node/v1/lease", "POST", [false, false, false, true, false, false]),
+        ("/node/v1/stream-leases", "POST", [false, false, false, true, false, false]),
+        ("/node/v1/stream-leases/receipts", "POST", [false, false, false, true, false, false]),
+        ("/gateway/v1/sessions", "POST", [false, false, false, false, false, true]),
     ] {
-        for (token, opens) in [&farm.token, &artist, &enrol, &node].into_iter().zip(opens) {
+        let tokens = [&farm.token, &artist, &enrol, &node, &broadcaster, &gateway];
+        for (token, opens) in tokens.into_iter().zip(opens) {
             let found = status(token, method, path).await;
             assert_eq!(found != forbidden, opens, "{path}: {found} with {token}");
         }
     }
-    let node_token = serde_json::json!({ "scope": "node" });
-    assert_eq!(refused(farm.post("/v1/tokens", &node_token).await).await, "request-malformed");
+    for scope in ["node", "gateway"] {
+        let joins = serde_json::json!({ "scope": scope });
+        assert_eq!(refused(farm.post("/v1/tokens", &joins).await).await, "request-malformed");
+    }
 }
 
 #[tokio::test]

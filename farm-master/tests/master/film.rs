@@ -75,6 +75,7 @@ async fn events_open_with_the_present_and_go_on_behind_the_last_one() {
     let job = farm.submit(|_| {}).await;
     let node = farm.node(1).await;
     node.submit(&node.lease(u64::MAX).await).await;
+    farm.audited(&job, 8).await;
 
     let mut stream = Events::open(&farm, &job, None).await;
     let (_, first) = stream.next().await;
@@ -218,5 +219,6 @@ async fn why_names_what_a_job_waits_for() {
     node.give_back(grant.lease, Some("no memory")).await;
     assert_eq!(why(&first).await, ["nodes_busy", "units_retried"]);
     node.submit(&node.lease(1).await).await;
+    farm.audited(&first, 1).await;
     assert_eq!(why(&first).await, ["nodes_busy"], "what failed is done");
 }

@@ -23,6 +23,7 @@ fn config(state: &Path) -> Config {
     // What a killed master had leased comes back soon, and kills are nobody's failure.
     config.heartbeat = Duration::from_millis(100);
     config.failures_allowed = 1000;
+    config.webhook_wait = Duration::from_millis(5);
     config
 }
 
@@ -35,13 +36,13 @@ async fn a_master_to_be_killed() {
     server.run(std::future::pending()).await.unwrap();
 }
 
-struct Master {
+pub(crate) struct Master {
     process: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Master {
-    async fn start(state: &Path) -> Self {
+    pub(crate) async fn start(state: &Path) -> Self {
         let _ = std::fs::remove_file(state.join(ADDRESS_FILE));
         let process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kill::a_master_to_be_killed"])
@@ -55,7 +56,7 @@ impl Master {
         Self { process, url: format!("http://{address}") }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }

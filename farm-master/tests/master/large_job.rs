@@ -1,9 +1,9 @@
 //! A job of ten million units costs what it touches.
 
-use crate::store::{ask, new_job, open, result};
+use crate::store::{RIGHT, ask, new_job, open, result};
 use std::path::Path;
 use std::time::Instant;
-use tessera_farm_master::store::Store as _;
+use tessera_farm_master::store::{ProofStore as _, Store as _};
 use tessera_protocol::{FrameNumber, JobId};
 
 fn bytes_in(folder: &Path) -> u64 {
@@ -39,7 +39,7 @@ async fn ten_million_units_are_accepted_in_little_room() {
     assert!(disk < 20 << 20, "{disk} bytes of disk");
     assert!(used < 20 << 20, "{used} bytes of memory");
 
-    let first = store.lease(ask(1, 1, u64::MAX)).await.unwrap().unwrap();
+    let first = store.lease(ask(1, 1, u64::MAX)).await.unwrap().granted().unwrap();
     assert_eq!(first.units[0].frame, FrameNumber(1));
     let free = store.job(JobId([1; 16])).await.unwrap().unwrap().0.units.free;
     assert_eq!(free, 10_000_000 - first.units.len() as u64);
@@ -63,8 +63,9 @@ async fn a_million_units_are_leased_and_entered_in_little_room() {
     let worker = async |first: u64| {
         let mut leases = 0;
         let mut number = first;
-        while let Some(granted) = store.lease(ask(number, 1, u64::MAX)).await.unwrap() {
+        while let Some(granted) = store.lease(ask(number, 1, u64::MAX)).await.unwrap().granted() {
             store.enter(result(granted.lease.id, 1)).await.unwrap();
+            store.settle(granted.lease.id, RIGHT, 4000).await.unwrap();
             number += AT_ONCE;
             leases += 1;
         }

@@ -1,12 +1,31 @@
 //! The master, as those who talk to it see it: a real server on a free port, spoken to over HTTP.
 
 mod access;
+mod accounts;
+mod auditors;
+mod audits;
+mod browser;
+mod comparisons;
 mod endings;
+mod fence;
 mod film;
+mod keys;
 mod kill;
+mod kill_live;
+mod ladders;
 mod large_job;
+mod long_session;
+mod money;
+mod mosaic;
 mod openapi;
+mod owners;
+mod portal;
 mod refusals;
 mod restart;
 mod store;
+mod store_live;
+mod streams;
+mod studio;
+mod tolerant;
+mod webhooks;
 mod world;

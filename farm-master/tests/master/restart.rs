@@ -12,6 +12,7 @@ async fn a_restart_in_the_middle_loses_nothing() {
     let mut node = farm.node(1).await;
     let done = node.lease(700).await;
     let answer = node.submit(&done).await;
+    farm.audited(&job, done.units.len() as u64).await;
     let held = node.lease(700).await;
     let before = farm.job(&job).await;
     let token = farm.token.clone();

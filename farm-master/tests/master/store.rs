@@ -1,19 +1,27 @@
 //! What every store must do, written against the trait: another engine joins by being opened here.
 
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tempfile::TempDir;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::Lease;
 use tessera_farm_master::auth::{Token, TokenId};
+use tessera_farm_master::store::proof::{Finding, Rejection, Settled};
 use tessera_farm_master::store::sqlite::Sqlite;
 use tessera_farm_master::store::{
-    Changed, CheckedResult, CommitId, Creation, Entered, Granted, LeaseAsk, LeaseEnd, LeaseState,
-    NewJob, Store,
+    Changed, CheckedResult, Creation, Entered, Granted, LeaseAsk, LeaseEnd, LeaseState, NewJob,
+    ProofStore as _, Store,
 };
+use tessera_market::Bidder;
+use tessera_protocol::commit::{AuditSecret, Commit, NodeKey};
 use tessera_protocol::job::{JobEvent, JobSpec, JobState};
+use tessera_protocol::node::DeviceClass;
 use tessera_protocol::token::TokenScope;
-use tessera_protocol::{BlobHash, FrameNumber, JobId, KernelId, LeaseId, NodeId, ResultHash};
+use tessera_protocol::verdict::{Verdict, Wrong};
+use tessera_protocol::{
+    BlobHash, CommitId, FrameNumber, Generation, JobId, KernelId, LeaseId, MasterId, NodeId,
+    RayPrice, ResultHash, SceneHash, SecretHash, SettingsHash,
+};
 use tokio::runtime::Runtime;
 
 pub(crate) const KERNEL: KernelId = KernelId([7; 32]);
@@ -41,17 +49,52 @@ pub(crate) fn new_job(number: u8, change: impl FnOnce(&mut JobSpec)) -> NewJob {
 pub(crate) fn ask(number: u64, node: u8, samples_wanted: u64) -> LeaseAsk {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&number.to_le_bytes());
+    let mut secret = [5; 32];
+    secret[..8].copy_from_slice(&number.to_le_bytes());
     LeaseAsk {
         id: LeaseId(id),
-        node: NodeId([node; 32]),
-        kernel: KERNEL,
+        bidder: Bidder::new(NodeId([node; 32]), RayPrice(0), KERNEL),
+        rivals: vec![],
+        sent: HashSet::new(),
         samples_wanted,
+        most_units: u64::MAX,
+        most_held: None,
+        secret: AuditSecret(secret),
         now_ms: 2000,
     }
 }
 
 pub(crate) fn result(lease: LeaseId, commit: u8) -> CheckedResult {
     CheckedResult { lease, commit: CommitId([commit; 32]), rays: 10, now_ms: 3000 }
+}
+
+/// An audit that found nothing wrong.
+pub(crate) const RIGHT: Finding = Finding::Verified { looked: 3 };
+
+/// An audit of a lease's result that found something.
+fn wrong(lease: LeaseId) -> Finding {
+    Finding::Rejected(Box::new(rejection(lease)))
+}
+
+/// What it found.
+pub(crate) fn rejection(lease: LeaseId) -> Rejection {
+    let key = NodeKey::from_secret(&[1; 32]);
+    let commit = Commit {
+        master: MasterId([12; 32]),
+        class: DeviceClass::Exact,
+        node: key.node(),
+        job: JobId([1; 16]),
+        kernel: KERNEL,
+        scene: SceneHash([1; 32]),
+        settings: SettingsHash([2; 32]),
+        lease,
+        generation: Generation(1),
+        secret: SecretHash([3; 32]),
+        results: vec![],
+    };
+    let signature = commit.sign(&key);
+    let wrong = Wrong::Scene { signed: commit.scene, found: SceneHash([9; 32]) };
+    Rejection { commit, signature, wrong }
 }
 
 async fn end(store: &impl Store, lease: LeaseId) -> bool {
@@ -74,6 +117,11 @@ enum Step {
         which: usize,
         commit: u8,
     },
+    /// Says what an audit of one of the leases that ever were found.
+    Settle {
+        which: usize,
+        found: u8,
+    },
     Pause,
     Resume,
     /// Closes the store and opens it again.
@@ -85,6 +133,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1u8..4, 1u64..4000).prop_map(|(node, samples)| Step::Lease { node, samples }),
         3 => (any::<usize>(), any::<bool>()).prop_map(|(which, blamed)| Step::End { which, blamed }),
         6 => (any::<usize>(), 1u8..3).prop_map(|(which, commit)| Step::Enter { which, commit }),
+        6 => (any::<usize>(), 0u8..8).prop_map(|(which, found)| Step::Settle { which, found }),
         1 => Just(Step::Pause),
         1 => Just(Step::Resume),
         1 => Just(Step::Reopen),
@@ -95,6 +144,9 @@ fn step() -> impl Strategy<Value = Step> {
 enum Known {
     Standing(Lease),
     Entered(u8, Lease),
+    Verified(u8, Lease),
+    /// Its units are free again; the answer to its commit stays.
+    Worthless(u8, u64),
     Ended,
 }
 
@@ -117,6 +169,7 @@ async fn run(steps: Vec<Step>) {
     let total = job.spec.units();
     let mut leases: Vec<LeaseId> = Vec::new();
     let mut known: BTreeMap<LeaseId, Known> = BTreeMap::new();
+    let mut whole = BTreeSet::new();
     let mut paused = false;
     let mut highest = 0;
     for step in steps {
@@ -124,7 +177,7 @@ async fn run(steps: Vec<Step>) {
             Step::Lease { node, samples } => {
                 let ask = ask(leases.len() as u64, node, samples);
                 let free = counts(&known, total).0;
-                let granted = store.lease(ask.clone()).await.unwrap();
+                let granted = store.lease(ask.clone()).await.unwrap().granted();
                 assert_eq!(granted.is_some(), free > 0 && !paused);
                 if let Some(Granted { lease, units, .. }) = granted {
                     assert!(lease.generation.0 > highest, "generations only grow");
@@ -149,21 +202,34 @@ async fn run(steps: Vec<Step>) {
                 let Some(&id) = leases.get(which % leases.len().max(1)) else { continue };
                 let entered = store.enter(result(id, commit)).await.unwrap();
                 match (&known[&id], entered) {
-                    (Known::Standing(lease), Entered::Now { answer, .. }) => {
+                    (Known::Standing(lease), Entered::Now(answer)) => {
                         assert_eq!(answer.accepted, lease.units.end - lease.units.start);
                         let lease = lease.clone();
                         known.insert(id, Known::Entered(commit, lease));
                     }
-                    (Known::Entered(first, lease), Entered::Before(answer)) => {
+                    (
+                        Known::Entered(first, lease) | Known::Verified(first, lease),
+                        Entered::Before(answer),
+                    ) => {
                         assert_eq!(*first, commit);
                         assert_eq!(answer.accepted, lease.units.end - lease.units.start);
                     }
-                    (Known::Entered(first, _), Entered::AnotherCommit) => {
-                        assert_ne!(*first, commit);
+                    (Known::Worthless(first, units), Entered::Before(answer)) => {
+                        assert_eq!((*first, *units), (commit, answer.accepted));
                     }
+                    (
+                        Known::Entered(first, _)
+                        | Known::Verified(first, _)
+                        | Known::Worthless(first, _),
+                        Entered::AnotherCommit,
+                    ) => assert_ne!(*first, commit),
                     (Known::Ended, Entered::LeaseEnded) => {}
                     (_, entered) => panic!("{entered:?}"),
                 }
+            }
+            Step::Settle { which, found } => {
+                let Some(&id) = leases.get(which % leases.len().max(1)) else { continue };
+                settle(&store, &mut known, &mut whole, id, found).await;
             }
             Step::Pause | Step::Resume => {
                 let change = match step {
@@ -178,11 +244,11 @@ async fn run(steps: Vec<Step>) {
                 store = open(&folder).await;
             }
         }
-        let (free, leased, verified) = counts(&known, total);
+        let (free, leased, submitted, verified) = counts(&known, total);
         let now = store.job(job.id).await.unwrap().unwrap().0.units;
         assert_eq!(
             (now.free, now.leased, now.submitted, now.verified),
-            (free, leased, 0, verified)
+            (free, leased, submitted, verified)
         );
         let frames = store.frames(job.id, FrameNumber(0), 100).await.unwrap();
         assert_eq!(frames.iter().map(|frame| frame.verified).sum::<u64>(), verified);
@@ -190,23 +256,76 @@ async fn run(steps: Vec<Step>) {
     finish(&store, job.id, &known, leases.len() as u64).await;
 }
 
-/// Free, leased and verified units.
-fn counts(known: &BTreeMap<LeaseId, Known>, total: u64) -> (u64, u64, u64) {
-    let (mut leased, mut verified) = (0, 0);
+/// Tells what an audit found, most often that all was right.
+async fn settle(
+    store: &Sqlite,
+    known: &mut BTreeMap<LeaseId, Known>,
+    whole: &mut BTreeSet<LeaseId>,
+    id: LeaseId,
+    found: u8,
+) {
+    let finding = match found {
+        0 => wrong(id),
+        1 => Finding::Lost,
+        _ => RIGHT,
+    };
+    let settled = store.settle(id, finding.clone(), 4000).await.unwrap();
+    let Known::Entered(commit, lease) = &known[&id] else {
+        assert_eq!(settled, Settled::default(), "nothing waits for an audit");
+        return;
+    };
+    let (commit, lease) = (*commit, lease.clone());
+    assert!(settled.first);
+    let worthless = Known::Worthless(commit, lease.units.end - lease.units.start);
+    match &finding {
+        Finding::Verified { .. } | Finding::Alike { .. } => {
+            known.insert(id, Known::Verified(commit, lease));
+        }
+        Finding::Lost => {
+            known.insert(id, worthless);
+        }
+        Finding::Rejected(rejection) => {
+            known.insert(id, worthless);
+            let kept = store.audited_lease(id).await.unwrap().unwrap();
+            let proof = (rejection.commit.clone(), rejection.signature.clone());
+            assert_eq!(kept.signed, Some(proof), "the proof is kept");
+            assert_eq!(kept.verdict, Verdict::Rejected(Box::new(rejection.wrong.clone())));
+            // No frame is assembled here, so all that its node brought is looked at again, once.
+            let mut again = 0;
+            for (id, other) in known.iter_mut() {
+                if let Known::Verified(commit, of) = other
+                    && of.node == lease.node
+                    && whole.insert(*id)
+                {
+                    *other = Known::Entered(*commit, of.clone());
+                    again += 1;
+                }
+            }
+            assert_eq!(settled.reopened, again);
+        }
+    }
+}
+
+/// Free, leased, submitted and verified units.
+fn counts(known: &BTreeMap<LeaseId, Known>, total: u64) -> (u64, u64, u64, u64) {
+    let (mut leased, mut submitted, mut verified) = (0, 0, 0);
     for known in known.values() {
         match known {
             Known::Standing(lease) => leased += lease.units.end - lease.units.start,
-            Known::Entered(_, lease) => verified += lease.units.end - lease.units.start,
-            Known::Ended => {}
+            Known::Entered(_, lease) => submitted += lease.units.end - lease.units.start,
+            Known::Verified(_, lease) => verified += lease.units.end - lease.units.start,
+            Known::Worthless(..) | Known::Ended => {}
         }
     }
-    (total - leased - verified, leased, verified)
+    (total - leased - submitted - verified, leased, submitted, verified)
 }
 
 fn held(known: &BTreeMap<LeaseId, Known>) -> impl Iterator<Item = u64> {
     known.values().flat_map(|known| match known {
-        Known::Standing(lease) | Known::Entered(_, lease) => lease.units.clone(),
-        Known::Ended => 0..0,
+        Known::Standing(lease) | Known::Entered(_, lease) | Known::Verified(_, lease) => {
+            lease.units.clone()
+        }
+        Known::Worthless(..) | Known::Ended => 0..0,
     })
 }
 
@@ -214,13 +333,16 @@ fn held(known: &BTreeMap<LeaseId, Known>) -> impl Iterator<Item = u64> {
 async fn finish(store: &Sqlite, job: JobId, known: &BTreeMap<LeaseId, Known>, leases: u64) {
     store.change_job(job, JobChange::Resume, None).await.unwrap();
     for (id, known) in known {
-        if matches!(known, Known::Standing(_)) {
-            assert!(end(store, *id).await);
+        match known {
+            Known::Standing(_) => assert!(end(store, *id).await),
+            Known::Entered(..) => assert!(store.settle(*id, RIGHT, 4000).await.unwrap().first),
+            _ => {}
         }
     }
     let mut number = leases;
-    while let Some(granted) = store.lease(ask(number, 9, u64::MAX)).await.unwrap() {
+    while let Some(granted) = store.lease(ask(number, 9, u64::MAX)).await.unwrap().granted() {
         store.enter(result(granted.lease.id, 9)).await.unwrap();
+        store.settle(granted.lease.id, RIGHT, 4000).await.unwrap();
         number += 1;
     }
     let whole = store.whole_frames(100).await.unwrap();
@@ -237,17 +359,26 @@ async fn a_frame_is_done_once_and_the_last_one_lets_the_job_end() {
     let store = open(&folder).await;
     store.create_job(new_job(1, |_| {})).await.unwrap();
     for number in 0..3 {
-        let granted = store.lease(ask(number, 1, u64::MAX)).await.unwrap().unwrap();
+        let granted = store.lease(ask(number, 1, u64::MAX)).await.unwrap().granted().unwrap();
         let entered = store.enter(result(granted.lease.id, 1)).await.unwrap();
-        assert!(matches!(entered, Entered::Now { frame_complete: true, .. }));
+        assert!(matches!(entered, Entered::Now(_)));
+        assert!(store.whole_frames(10).await.unwrap().len() as u64 == number, "not yet");
+        assert!(store.settle(granted.lease.id, RIGHT, 4000).await.unwrap().frame_complete);
     }
     let job = JobId([1; 16]);
-    assert!(store.spent_results(10).await.unwrap().is_empty());
+    assert!(store.spent_results(i64::MAX, 10).await.unwrap().is_empty());
     for whole in store.whole_frames(10).await.unwrap() {
         assert!(store.unfinished_jobs().await.unwrap().is_empty());
-        for _ in 0..2 {
-            store.frame_done(job, whole.frame, ResultHash([3; 32])).await.unwrap();
-        }
+        let made_of: Vec<_> = whole.results.iter().map(|result| result.lease).collect();
+        let done = async |made_of| {
+            let hash = ResultHash([3; 32]);
+            store.frame_done(job, whole.frame, hash, made_of, Some(5000)).await.unwrap();
+            store.job(job).await.unwrap().unwrap().0.frames_done
+        };
+        let before = done(vec![LeaseId([9; 16])]).await;
+        let after = done(made_of.clone()).await;
+        assert_eq!(after, before + 1, "not of other results than those that count");
+        assert_eq!(done(made_of).await, after, "once");
     }
     assert!(store.whole_frames(10).await.unwrap().is_empty());
     assert_eq!(store.job(job).await.unwrap().unwrap().0.frames_done, 3);
@@ -256,11 +387,11 @@ async fn a_frame_is_done_once_and_the_last_one_lets_the_job_end() {
     assert!(matches!(ended, Changed::Done(job) if job.movie && job.state == JobState::Completed));
     assert!(store.unfinished_jobs().await.unwrap().is_empty());
 
-    let spent = store.spent_results(10).await.unwrap();
+    let spent = store.spent_results(i64::MAX, 10).await.unwrap();
     assert_eq!(spent.len(), 3);
     assert!(store.is_kept(spent[0].lease, spent[0].commit).await.unwrap());
     store.forget_results(spent.iter().map(|result| result.lease).collect()).await.unwrap();
-    assert!(store.spent_results(10).await.unwrap().is_empty());
+    assert!(store.spent_results(i64::MAX, 10).await.unwrap().is_empty());
     assert!(!store.is_kept(spent[0].lease, spent[0].commit).await.unwrap());
     let again = store.enter(result(spent[0].lease, 1)).await.unwrap();
     assert!(matches!(again, Entered::Before(_)), "the answer outlives the sums");
@@ -273,8 +404,9 @@ async fn of_counts_the_outbox_keeps_the_newest() {
     store.create_job(new_job(1, |_| {})).await.unwrap();
     store.create_job(new_job(2, |_| {})).await.unwrap();
     for number in 0..5 {
-        let granted = store.lease(ask(number, 1, 1)).await.unwrap().unwrap();
+        let granted = store.lease(ask(number, 1, 1)).await.unwrap().granted().unwrap();
         store.enter(result(granted.lease.id, 1)).await.unwrap();
+        store.settle(granted.lease.id, RIGHT, 4000).await.unwrap();
     }
     let events = store.events(JobId([1; 16]), 0, 100).await.unwrap();
     let bodies: Vec<_> = events.iter().map(|(_, event)| event).collect();
@@ -299,13 +431,14 @@ async fn the_oldest_active_job_of_the_kernel_is_served_first() {
     }
     store.change_job(JobId([1; 16]), JobChange::Pause, None).await.unwrap();
     let job = |granted: Option<Granted>| granted.unwrap().lease.job;
-    assert_eq!(job(store.lease(ask(1, 1, 1)).await.unwrap()), JobId([2; 16]));
+    assert_eq!(job(store.lease(ask(1, 1, 1)).await.unwrap().granted()), JobId([2; 16]));
     store.change_job(JobId([2; 16]), JobChange::Cancel, None).await.unwrap();
-    assert_eq!(job(store.lease(ask(2, 1, 1)).await.unwrap()), JobId([3; 16]));
+    assert_eq!(job(store.lease(ask(2, 1, 1)).await.unwrap().granted()), JobId([3; 16]));
     store.change_job(JobId([1; 16]), JobChange::Resume, None).await.unwrap();
-    assert_eq!(job(store.lease(ask(3, 1, 1)).await.unwrap()), JobId([1; 16]));
-    let stranger = LeaseAsk { kernel: KernelId([8; 32]), ..ask(4, 1, 1) };
-    assert_eq!(store.lease(stranger).await.unwrap(), None);
+    assert_eq!(job(store.lease(ask(3, 1, 1)).await.unwrap().granted()), JobId([1; 16]));
+    let mut stranger = ask(4, 1, 1);
+    stranger.bidder.kernel = KernelId([8; 32]);
+    assert_eq!(store.lease(stranger).await.unwrap().granted(), None);
     assert_eq!(store.lease_state(ask(1, 1, 1).id).await.unwrap(), LeaseState::Ended);
 }
 
@@ -321,7 +454,7 @@ async fn a_lease_crosses_neither_frames_nor_chunks() {
     store.create_job(job).await.unwrap();
     let mut next = 0;
     let mut number = 0;
-    while let Some(granted) = store.lease(ask(number, 1, u64::MAX)).await.unwrap() {
+    while let Some(granted) = store.lease(ask(number, 1, u64::MAX)).await.unwrap().granted() {
         let units = granted.lease.units;
         assert_eq!(units.start, next, "in the order of the plan");
         assert_eq!(units.start / 1600, (units.end - 1) / 1600);

@@ -6,22 +6,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tessera_farm_master::config::Recomputed;
 use tessera_farm_master::{Config, Server, TOKEN_FILE};
 use tessera_film::pack;
 use tessera_protocol::commit::{Commit, NodeKey, UnitResult, join_message};
 use tessera_protocol::job::{FrameSpan, JobSpec, JobState, JobView, UploadView};
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest, Unit};
-use tessera_protocol::node::{ChallengeView, ConformanceHash, DeviceView, JoinRequest, JoinView};
+use tessera_protocol::node::{
+    ChallengeView, ConformanceHash, DeviceClass, DeviceView, JoinRequest, JoinView,
+};
 use tessera_protocol::problem::Problem;
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::submit::{self, SubmitHeader, SubmitView};
+use tessera_protocol::token::{TokenRequest, TokenScope, TokenView};
 use tessera_protocol::{
-    BlobHash, FrameNumber, KernelId, LeaseId, PixelSum, ResultHash, SampleRange, sums,
+    BlobHash, FrameNumber, KernelId, LeaseId, PixelSum, ResultHash, SampleRange, SceneHash, sums,
+    tree,
 };
+use tessera_reference::Pixel;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) const KERNEL: KernelId = KernelId([7; 32]);
+/// The canonical scene of every frame.
+pub(crate) const SCENE: SceneHash = SceneHash([8; 32]);
 
 /// What the farm's kernel makes of its conformance scenes.
 pub(crate) fn conformance() -> Vec<ConformanceHash> {
@@ -64,7 +72,7 @@ impl Farm {
         farm
     }
 
-    async fn begin(&mut self) {
+    pub(crate) async fn begin(&mut self) {
         let server = Server::start(self.config.clone()).await.unwrap();
         self.url = format!("http://{}", server.address());
         self.token = std::fs::read_to_string(self.config.state.join(TOKEN_FILE)).unwrap();
@@ -127,6 +135,15 @@ impl Farm {
         self.post(&format!("/v1/jobs/{}/{order}", job.id), &()).await
     }
 
+    /// Waits until audits have let this many of the job's units count.
+    pub(crate) async fn audited(&self, job: &JobView, units: u64) -> JobView {
+        eventually(async || {
+            let now = self.job(job).await;
+            (now.units.verified == units).then_some(now)
+        })
+        .await
+    }
+
     /// Waits until the job has this state; it is polled, and the test's own patience is the limit.
     pub(crate) async fn until(&self, job: &JobView, state: JobState) -> JobView {
         eventually(async || {
@@ -142,14 +159,48 @@ impl Farm {
         Node { key, token: view.token, url: self.url.clone(), http: self.http.clone() }
     }
 
+    /// A node of whoever has this token.
+    pub(crate) async fn node_of(&self, owner: &str, secret: u8) -> Node {
+        let key = NodeKey::from_secret(&[secret; 32]);
+        let view: JoinView = read(self.join_as(owner, &key, |_| {}).await, StatusCode::OK).await;
+        Node { key, token: view.token, url: self.url.clone(), http: self.http.clone() }
+    }
+
+    /// A token to let nodes in with: whose nodes they are.
+    pub(crate) async fn owner(&self) -> String {
+        let request = TokenRequest { scope: TokenScope::Enrol };
+        let view: TokenView =
+            read(self.post("/v1/tokens", &request).await, StatusCode::CREATED).await;
+        view.token
+    }
+
+    /// A node of this owner's whose device is not exact.
+    pub(crate) async fn tolerant_node(&self, owner: &str, secret: u8) -> Node {
+        let key = NodeKey::from_secret(&[secret; 32]);
+        let joined = self.join_as(owner, &key, |request| request.device.conformance.clear()).await;
+        let view: JoinView = read(joined, StatusCode::OK).await;
+        assert_eq!(view.class, DeviceClass::Tolerant);
+        Node { key, token: view.token, url: self.url.clone(), http: self.http.clone() }
+    }
+
     /// Asks for a challenge and answers it, changed.
     pub(crate) async fn join(
         &self,
         key: &NodeKey,
         change: impl FnOnce(&mut JoinRequest),
     ) -> Response {
-        let given: ChallengeView =
-            read(self.post("/node/v1/challenge", &()).await, StatusCode::OK).await;
+        self.join_as(&self.token, key, change).await
+    }
+
+    async fn join_as(
+        &self,
+        token: &str,
+        key: &NodeKey,
+        change: impl FnOnce(&mut JoinRequest),
+    ) -> Response {
+        let post = |path| self.http.post(self.at(path)).bearer_auth(token);
+        let given = post("/node/v1/challenge").json(&()).send().await.unwrap();
+        let given: ChallengeView = read(given, StatusCode::OK).await;
         let mut challenge = [0; 32];
         hex::decode_to_slice(&given.challenge, &mut challenge).unwrap();
         let mut request = JoinRequest {
@@ -165,7 +216,7 @@ impl Farm {
             },
         };
         change(&mut request);
-        self.post("/node/v1/join", &request).await
+        post("/node/v1/join").json(&request).send().await.unwrap()
     }
 }
 
@@ -178,7 +229,14 @@ pub(crate) fn config(state: PathBuf) -> Config {
         }
         Ok(vec!["Material 0 is transmissive; it is rendered opaque.".to_owned()])
     };
-    Config::new(state, KERNEL, conformance(), Arc::new(inspect))
+    let recompute = |_: &Path, _: Option<&Path>, _: &JobSpec, frame, pixels: &[Pixel]| {
+        let sums = pixels.iter().map(|of| pixel(frame, of.x, of.y, of.samples)).collect();
+        Ok(Recomputed { scene: SCENE, sums })
+    };
+    let mut config =
+        Config::new(state, KERNEL, conformance(), Arc::new(inspect), Arc::new(recompute));
+    config.keep_results = Duration::ZERO;
+    config
 }
 
 pub(crate) fn http() -> Client {
@@ -197,6 +255,7 @@ pub(crate) fn spec(scene: BlobHash) -> JobSpec {
         fps: 24,
         tile: 12,
         samples_per_unit: 2,
+        class: DeviceClass::Exact,
     }
 }
 
@@ -343,17 +402,11 @@ impl Node {
         let mut all: Vec<_> = grant.units.iter().map(render).collect();
         let result = |(unit, pixels): (&Unit, &Vec<PixelSum>)| UnitResult {
             unit: unit.index,
-            hash: sums::hash(pixels),
+            root: tree::root(pixels),
             rays: sums::rays(pixels),
         };
-        let mut commit = Commit {
-            node: self.key.node(),
-            job: grant.job,
-            kernel: grant.kernel,
-            lease: grant.lease,
-            generation: grant.generation,
-            results: grant.units.iter().zip(&all).map(result).collect(),
-        };
+        let results = grant.units.iter().zip(&all).map(result).collect();
+        let mut commit = Commit::under(grant, self.key.node(), SCENE, results);
         change(&mut commit, &mut all);
         let packed: Vec<_> = all.iter().map(|sums| pack::pack(sums)).collect();
         let header = SubmitHeader {
@@ -377,7 +430,7 @@ impl Node {
 }
 
 pub(crate) fn request(samples_wanted: u64, wait_ms: u64) -> LeaseRequest {
-    LeaseRequest { kernel: KERNEL, samples_wanted, wait_ms }
+    LeaseRequest { kernel: KERNEL, samples_wanted, wait_ms, ask: None }
 }
 
 /// Made-up sums: what they are depends on frame, pixel and sample alone, so they add up to the

@@ -88,6 +88,15 @@ impl StateFolder {
     }
 }
 
+/// The key of the node whose folder this is, which may run meanwhile.
+pub(crate) fn read_key(folder: &Path) -> Result<NodeKey, IdentityError> {
+    let path = folder.join(KEY_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text).ok_or(IdentityError::NotAKey(path)),
+        Err(source) => Err(IdentityError::Open { path, source }),
+    }
+}
+
 fn parse(text: &str) -> Option<NodeKey> {
     let mut secret = [0; 32];
     hex::decode_to_slice(text.trim(), &mut secret).ok()?;

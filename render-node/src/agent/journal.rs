@@ -132,15 +132,21 @@ impl Journal {
 mod tests {
     use super::*;
     use tessera_protocol::commit::NodeKey;
+    use tessera_protocol::node::DeviceClass;
     use tessera_protocol::submit::SubmitHeader;
-    use tessera_protocol::{JobId, KernelId};
+    use tessera_protocol::{JobId, KernelId, MasterId, SceneHash, SecretHash, SettingsHash};
 
     fn entry(lease: u8, generation: u64) -> (EntryId, Vec<u8>) {
         let key = NodeKey::from_secret(&[1; 32]);
         let commit = Commit {
+            master: MasterId([12; 32]),
+            class: DeviceClass::Exact,
             node: key.node(),
             job: JobId([1; 16]),
             kernel: KernelId([2; 32]),
+            scene: SceneHash([5; 32]),
+            settings: SettingsHash([6; 32]),
+            secret: SecretHash([7; 32]),
             lease: LeaseId([lease; 16]),
             generation: Generation(generation),
             results: vec![],

@@ -13,7 +13,7 @@
 //! - [`run`] ends within seconds of being told to stop: work in hand is given back.
 //!
 //! Reading order: `session` (joining) → `work` (one lease) → `worker` (the thread that renders) →
-//! `heartbeat` → `deliver` → [`journal`], [`cache`], `sizing`, [`identity`].
+//! `heartbeat` → `deliver` → [`journal`], [`cache`], `sizing`, [`status`], [`identity`].
 
 pub mod cache;
 mod deliver;
@@ -22,6 +22,7 @@ pub mod identity;
 pub mod journal;
 mod session;
 mod sizing;
+pub mod status;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -38,6 +39,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 use tessera_client::{Backoff, ClientError, Enrolment, MasterAddress};
+use tessera_protocol::RayPrice;
 use tessera_protocol::commit::NodeKey;
 use tessera_protocol::lease::LeaseRequest;
 use tessera_protocol::node::DeviceView;
@@ -71,6 +73,8 @@ pub struct Config {
     pub device: DeviceView,
     /// How much of the disk scenes may take. A scene that does not fit is refused.
     pub cache_bytes: u64,
+    /// What it asks for 10^9 factored rays; `None` takes what the farm suggests.
+    pub ask: Option<RayPrice>,
 }
 
 /// Why a node ends although nobody told it to.
@@ -126,6 +130,8 @@ struct Agent {
     /// The lease that is worked on and not signed for yet.
     held: Option<Held>,
     device_failures: u32,
+    /// When it was last told how it stands.
+    status_at: Option<tokio::time::Instant>,
     _state: StateFolder,
 }
 
@@ -148,6 +154,7 @@ impl Agent {
             trouble: Backoff::new(REST.0, REST.1),
             held: None,
             device_failures: 0,
+            status_at: None,
             config,
             _state: state,
         })
@@ -168,10 +175,12 @@ impl Agent {
     async fn take_work(&mut self, session: &Session) -> Result<Infallible, End> {
         self.deliver_journal(session).await?;
         loop {
+            self.note_status(session).await;
             let request = LeaseRequest {
                 kernel: self.config.device.kernel,
                 samples_wanted: self.speed.samples_wanted(),
                 wait_ms: LEASE_WAIT.as_millis() as u64,
+                ask: self.config.ask,
             };
             match session.client.lease(&request).await {
                 Ok(grant) => {

@@ -3,6 +3,7 @@
 use super::{Agent, AgentError, is_final};
 use std::time::Duration;
 use tessera_client::NodeClient;
+use tessera_protocol::MasterId;
 use tessera_protocol::node::DeviceClass;
 use tracing::info;
 
@@ -13,6 +14,8 @@ const HEARTBEAT_LIMITS: (Duration, Duration) =
 /// What a join opened.
 pub(super) struct Session {
     pub(super) client: NodeClient,
+    /// Whose promises count.
+    pub(super) master: MasterId,
     /// How often a leaseholder says it is alive.
     pub(super) heartbeat: Duration,
 }
@@ -28,7 +31,7 @@ impl Agent {
                     let class = match view.class {
                         DeviceClass::Exact => "exact",
                         DeviceClass::Tolerant => {
-                            "tolerant: its hashes differ, it gets no exact work"
+                            "tolerant: its hashes differ, it gets tolerant jobs only"
                         }
                     };
                     info!(
@@ -39,7 +42,7 @@ impl Agent {
                     );
                     let (least, most) = HEARTBEAT_LIMITS;
                     let heartbeat = Duration::from_millis(view.heartbeat_ms).clamp(least, most);
-                    return Ok(Session { client, heartbeat });
+                    return Ok(Session { client, master: view.master, heartbeat });
                 }
                 Err(error) if is_final(&error) => return Err(AgentError::Refused(error)),
                 Err(error) => self.pause(&format!("joining: {error}")).await,

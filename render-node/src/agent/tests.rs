@@ -3,8 +3,7 @@
 
 use super::{AgentError, Config, run};
 use crate::render::cpu::CpuBackend;
-use crate::render::source::kernel_id;
-use crate::render::{Backend, DeviceDescription, PreparedFrame, RenderError};
+use crate::render::{Backend, DeviceDescription, RenderError};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,13 +16,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tessera_client::{MasterAddress, PlainHttp};
+use tessera_protocol::commit::{NodeKey, SignatureBytes};
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, Unit};
 use tessera_protocol::node::{ChallengeView, DeviceClass, DeviceView, JoinRequest, JoinView};
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::submit::{SubmitView, decode};
+use tessera_protocol::terms::{Promise, Terms};
 use tessera_protocol::{
-    BlobHash, FrameNumber, Generation, JobId, LeaseId, PixelSum, SampleRange, TileRect, UnitIndex,
+    BlobHash, FrameNumber, Generation, JobId, LeaseId, MasterId, NodeId, PixelSum, RayPrice,
+    SampleRange, SceneFactor, SecretHash, TileRect, UnitIndex,
 };
+use tessera_reference::{PreparedFrame, kernel_id};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -62,6 +65,16 @@ enum Seen {
 }
 
 impl Master {
+    /// Who joined last.
+    fn joined(&self) -> NodeId {
+        let seen = self.seen.lock().unwrap();
+        let joins = seen.iter().rev().filter_map(|seen| match seen {
+            Seen::Join(node) => Some(node.parse().unwrap()),
+            _ => None,
+        });
+        joins.into_iter().next().expect("who asks for work has joined")
+    }
+
     fn see(&self, seen: Seen) {
         self.seen.lock().unwrap().push(seen);
         self.news.notify_waiters();
@@ -107,7 +120,11 @@ async fn lease(State(master): State<Arc<Master>>) -> Response {
     let grant = master.grants.lock().unwrap().pop_front();
     master.see(Seen::Asked);
     match grant {
-        Some(grant) => Json(grant).into_response(),
+        Some(mut grant) => {
+            let node = master.joined();
+            grant.terms = Promise::of_grant(&grant, node).sign(&master_key());
+            Json(grant).into_response()
+        }
         None => pending().await,
     }
 }
@@ -116,7 +133,9 @@ async fn submit(State(master): State<Arc<Master>>, body: Bytes) -> Response {
     let answer = master.answers.lock().unwrap().pop_front().unwrap_or(Answer::Accept);
     master.see(Seen::Submit(body.to_vec()));
     match answer {
-        Answer::Accept => Json(SubmitView { accepted: 1, already_done: 0 }).into_response(),
+        Answer::Accept => {
+            Json(SubmitView { accepted: 1, already_done: 0, acknowledgement: None }).into_response()
+        }
         Answer::Refuse(status) => {
             let body = format!(
                 r#"{{"type":"/problems/x","title":"X","status":{},"detail":"no"}}"#,
@@ -138,7 +157,12 @@ async fn give_back(
 
 async fn join(State(master): State<Arc<Master>>, Json(request): Json<JoinRequest>) -> Response {
     master.see(Seen::Join(request.node.to_string()));
-    let view = JoinView { token: "t".into(), class: DeviceClass::Exact, heartbeat_ms: 100 };
+    let view = JoinView {
+        token: "t".into(),
+        master: MasterId(master_key().node().0),
+        class: DeviceClass::Exact,
+        heartbeat_ms: 100,
+    };
     Json(view).into_response()
 }
 
@@ -199,6 +223,7 @@ impl World {
                 conformance: vec![],
             },
             cache_bytes: 1 << 30,
+            ask: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         // Dropping the sender is the sign to stop.
@@ -229,6 +254,11 @@ impl Node {
     }
 }
 
+fn master_key() -> NodeKey {
+    NodeKey::from_secret(&[42; 32])
+}
+
+/// What it promises is signed when it is given to a node.
 fn grant(lease: u8, scene: BlobHash) -> LeaseGrant {
     let unit = |index| Unit {
         index: UnitIndex(index),
@@ -244,7 +274,15 @@ fn grant(lease: u8, scene: BlobHash) -> LeaseGrant {
         scene,
         settings: RenderSettings { width: 16, height: 8, spp: 1, ..RenderSettings::default() },
         fps: 24,
+        secret: SecretHash([2; 32]),
         units: vec![unit(0), unit(1)],
+        terms: Terms {
+            master: MasterId(master_key().node().0),
+            class: DeviceClass::Exact,
+            price: RayPrice(0),
+            factor: SceneFactor::ONE,
+            signature: SignatureBytes([0; 64]),
+        },
         expires_after_ms: 10_000,
     }
 }

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 use tessera_client::ClientError;
-use tessera_protocol::commit::Commit;
+use tessera_protocol::commit::{Commit, NodeKey};
 use tessera_protocol::job::JobSpec;
 use tessera_protocol::lease::LeaseGrant;
 use tessera_protocol::submit::{SubmitHeader, encode};
-use tessera_protocol::{BlobHash, KernelId};
+use tessera_protocol::terms::Promise;
+use tessera_protocol::{BlobHash, KernelId, MasterId};
 use tracing::{info, warn};
 
 /// How the work on a lease ended before anything was signed.
@@ -65,6 +66,7 @@ impl Agent {
         cancelled: Arc<AtomicBool>,
     ) -> Result<Rendered, Setback> {
         check(grant, self.config.device.kernel).map_err(Setback::CannotDo)?;
+        check_terms(grant, session.master, &self.key).map_err(Setback::CannotDo)?;
         let light = grant.settings.environment.map(|environment| environment.blob);
         let needed: Vec<_> = std::iter::once(grant.scene).chain(light).collect();
         let scene = self.fetch(session, grant.scene, &needed).await?;
@@ -124,14 +126,7 @@ impl Agent {
         rendered: Rendered,
     ) -> Result<(), End> {
         let grant = held.grant();
-        let commit = Commit {
-            node: self.key.node(),
-            job: grant.job,
-            kernel: grant.kernel,
-            lease: grant.lease,
-            generation: grant.generation,
-            results: rendered.results,
-        };
+        let commit = Commit::under(grant, self.key.node(), rendered.scene, rendered.results);
         let id = EntryId::of(&commit);
         let signature = commit.sign(&self.key);
         let packed_bytes = rendered.packed.iter().map(|packed| packed.len() as u64).collect();
@@ -190,7 +185,11 @@ fn check(grant: &LeaseGrant, kernel: KernelId) -> Result<(), String> {
         return Err(format!("the lease has {units} units; 1 to {} may be", LeaseGrant::MAX_UNITS));
     }
     let settings = &grant.settings;
+    let frame = grant.units[0].frame;
     for unit in &grant.units {
+        if unit.frame != frame {
+            return Err(format!("unit {} is of another frame than the lease's first", unit.index));
+        }
         let (rect, samples) = (unit.rect, unit.samples);
         let small = rect.width.max(rect.height) <= JobSpec::MAX_TILE;
         if !small || !rect.fits(settings.width, settings.height) {
@@ -203,13 +202,29 @@ fn check(grant: &LeaseGrant, kernel: KernelId) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether the lease's price is a promise that can be held against the master later.
+fn check_terms(grant: &LeaseGrant, master: MasterId, key: &NodeKey) -> Result<(), String> {
+    let terms = &grant.terms;
+    if terms.master != master {
+        return Err(format!("the lease is promised by {} and not by this master", terms.master));
+    }
+    if !Promise::of_grant(grant, key.node()).is_signed(&terms.signature) {
+        return Err("the master's promise of the lease's price is not signed by it".into());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_protocol::commit::SignatureBytes;
     use tessera_protocol::lease::Unit;
+    use tessera_protocol::node::DeviceClass;
     use tessera_protocol::settings::RenderSettings;
+    use tessera_protocol::terms::Terms;
     use tessera_protocol::{
-        FrameNumber, Generation, JobId, LeaseId, SampleRange, TileRect, UnitIndex,
+        FrameNumber, Generation, JobId, LeaseId, RayPrice, SampleRange, SceneFactor, SecretHash,
+        TileRect, UnitIndex,
     };
 
     const KERNEL: KernelId = KernelId([1; 32]);
@@ -232,9 +247,33 @@ mod tests {
             scene: BlobHash([1; 32]),
             settings: RenderSettings::default(),
             fps: 24,
+            secret: SecretHash([1; 32]),
             units: vec![unit()],
+            terms: Terms {
+                master: MasterId([2; 32]),
+                class: DeviceClass::Exact,
+                price: RayPrice(5),
+                factor: SceneFactor::ONE,
+                signature: SignatureBytes([0; 64]),
+            },
             expires_after_ms: 1000,
         }
+    }
+
+    #[test]
+    fn a_price_that_the_master_did_not_sign_is_refused() {
+        let (node, master) = (NodeKey::from_secret(&[1; 32]), NodeKey::from_secret(&[2; 32]));
+        let id = MasterId(master.node().0);
+        let mut grant = grant();
+        grant.terms.master = id;
+        assert!(check_terms(&grant, id, &node).is_err(), "nobody signed it");
+        grant.terms = Promise::of_grant(&grant, node.node()).sign(&master);
+        assert_eq!(check_terms(&grant, id, &node), Ok(()));
+        assert!(check_terms(&grant, MasterId([3; 32]), &node).is_err(), "another master's");
+        let other = NodeKey::from_secret(&[3; 32]);
+        assert!(check_terms(&grant, id, &other).is_err(), "another node's");
+        grant.terms.price.0 += 1;
+        assert!(check_terms(&grant, id, &node).is_err(), "another price");
     }
 
     #[test]
@@ -249,6 +288,7 @@ mod tests {
             LeaseGrant { units: vec![], ..grant() },
             LeaseGrant { units: vec![unit(); LeaseGrant::MAX_UNITS + 1], ..grant() },
             LeaseGrant { fps: 0, ..grant() },
+            LeaseGrant { units: vec![unit(), Unit { frame: FrameNumber(1), ..unit() }], ..grant() },
             LeaseGrant { settings: RenderSettings { spp: 0, ..Default::default() }, ..grant() },
             rect(1279, 0, 2, 1),
             rect(0, 0, 1280, 1),

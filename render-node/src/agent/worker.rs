@@ -1,7 +1,7 @@
 //! The thread that renders. Rendering blocks for seconds and belongs on no thread of the runtime.
 
 use super::cache::{self, CacheError};
-use crate::render::{Backend, RenderError, Source};
+use crate::render::{Backend, RenderError};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -10,7 +10,8 @@ use tessera_film::pack;
 use tessera_protocol::commit::UnitResult;
 use tessera_protocol::lease::LeaseGrant;
 use tessera_protocol::settings::RenderSettings;
-use tessera_protocol::{BlobHash, FrameNumber, sums};
+use tessera_protocol::{BlobHash, FrameNumber, SceneHash, sums, tree};
+use tessera_reference::Source;
 use tokio::sync::oneshot;
 
 /// One lease's units, and where their scene lies.
@@ -31,6 +32,8 @@ pub(super) struct CachedFile {
 /// What came out of an assignment, unit by unit in the order of the grant.
 #[derive(Debug)]
 pub(super) struct Rendered {
+    /// The canonical scene of the lease's frame.
+    pub(super) scene: SceneHash,
     pub(super) results: Vec<UnitResult>,
     pub(super) packed: Vec<Vec<u8>>,
     /// Pixel samples rendered.
@@ -85,7 +88,7 @@ impl Worker {
 struct Studio {
     backend: Box<dyn Backend>,
     source: Option<(SourceKey, Source)>,
-    loaded: Option<FrameKey>,
+    loaded: Option<(FrameKey, SceneHash)>,
 }
 
 /// What a source was read from.
@@ -103,7 +106,12 @@ struct FrameKey {
 impl Studio {
     fn render(&mut self, assignment: &Assignment) -> Result<Rendered, WorkError> {
         let grant = &assignment.grant;
+        let first = grant
+            .units
+            .first()
+            .ok_or_else(|| RenderError::Request("the lease has no units".to_owned()))?;
         let mut rendered = Rendered {
+            scene: self.load(assignment, first.frame)?,
             results: Vec::with_capacity(grant.units.len()),
             packed: Vec::with_capacity(grant.units.len()),
             samples: 0,
@@ -113,14 +121,13 @@ impl Studio {
             if assignment.cancelled.load(Ordering::Relaxed) {
                 return Err(RenderError::Cancelled.into());
             }
-            self.load(assignment, unit.frame)?;
             let begun = Instant::now();
             let pixels = self.backend.render(unit.rect, unit.samples, &assignment.cancelled)?;
             rendered.time += begun.elapsed();
             rendered.samples += unit.pixel_samples();
             rendered.results.push(UnitResult {
                 unit: unit.index,
-                hash: sums::hash(&pixels),
+                root: tree::root(&pixels),
                 rays: sums::rays(&pixels),
             });
             rendered.packed.push(pack::pack(&pixels));
@@ -128,8 +135,12 @@ impl Studio {
         Ok(rendered)
     }
 
-    /// Has the backend load a frame, unless it has.
-    fn load(&mut self, assignment: &Assignment, frame: FrameNumber) -> Result<(), WorkError> {
+    /// Has the backend load a frame, unless it has. The hash of its scene.
+    fn load(
+        &mut self,
+        assignment: &Assignment,
+        frame: FrameNumber,
+    ) -> Result<SceneHash, WorkError> {
         let grant = &assignment.grant;
         let source_key = (grant.scene, grant.settings.environment.map(|light| light.blob));
         let key = FrameKey {
@@ -138,17 +149,18 @@ impl Studio {
             frame,
             fps: grant.fps,
         };
-        if self.loaded.as_ref() == Some(&key) {
-            return Ok(());
+        if let Some((_, scene)) = self.loaded.as_ref().filter(|(loaded, _)| *loaded == key) {
+            return Ok(*scene);
         }
         // Until the new frame is in, nothing is: an error must not leave the old one's name.
         self.loaded = None;
         let time_s = f64::from(frame.0) / f64::from(grant.fps);
         let source = self.source(assignment, source_key)?;
-        let prepared = source.frame(&grant.settings, frame, time_s)?;
+        let prepared = source.frame(&grant.settings, frame, time_s).map_err(RenderError::from)?;
+        let scene = prepared.hash;
         self.backend.load(Arc::new(prepared))?;
-        self.loaded = Some(key);
-        Ok(())
+        self.loaded = Some((key, scene));
+        Ok(scene)
     }
 
     fn source(
@@ -162,7 +174,8 @@ impl Studio {
             let read = |file: &CachedFile| cache::read(&file.path, file.blob);
             let glb = read(&assignment.scene)?;
             let environment = assignment.environment.as_ref().map(read).transpose()?;
-            self.source = Some((key, Source::load(&glb, environment.as_deref())?));
+            let source = Source::load(&glb, environment.as_deref()).map_err(RenderError::from)?;
+            self.source = Some((key, source));
         }
         self.source.as_mut().map(|(_, source)| source).ok_or(WorkError::ThreadEnded)
     }

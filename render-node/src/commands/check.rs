@@ -3,9 +3,9 @@
 use super::BackendArguments;
 use crate::render::conformance;
 use crate::render::gpu::device::find_all;
-use crate::render::source::kernel_id;
 use serde::Serialize;
 use tessera_protocol::node::DeviceClass;
+use tessera_reference::kernel_id;
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "class: {}",
         match view.class {
             DeviceClass::Exact => "exact",
-            DeviceClass::Tolerant => "tolerant (gets no exact work)",
+            DeviceClass::Tolerant => "tolerant (gets tolerant jobs only)",
         }
     );
     let devices = find_all();

@@ -3,6 +3,8 @@
 pub mod check;
 pub mod render;
 pub mod run;
+pub mod stake;
+pub mod status;
 
 use crate::render::cpu::CpuBackend;
 use crate::render::gpu::GpuBackend;
@@ -17,6 +19,9 @@ pub struct BackendArguments {
     /// The Vulkan device, by a part of its name; the first one by default.
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// Whether a Vulkan driver may rearrange arithmetic: it may be faster, and its bits are its own.
+    #[arg(long, value_enum, default_value_t = Arithmetic::Exact)]
+    pub arithmetic: Arithmetic,
     /// Threads of the cpu backend; one for each core by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
@@ -31,12 +36,27 @@ pub enum BackendKind {
     Wgpu,
 }
 
+/// What a Vulkan driver may make of the kernel's arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Arithmetic {
+    /// Nothing: the same bits as everywhere.
+    Exact,
+    /// What it likes. Such a node gets tolerant jobs only.
+    Fast,
+}
+
 impl BackendArguments {
     /// Starts the backend.
     pub fn open(&self) -> Result<Box<dyn Backend>, RenderError> {
         Ok(match self.backend {
             BackendKind::Cpu => Box::new(CpuBackend::new(self.threads.map(usize::from))),
-            BackendKind::Wgpu => Box::new(GpuBackend::new(self.device.as_deref())?),
+            BackendKind::Wgpu => {
+                let device = self.device.as_deref();
+                Box::new(match self.arithmetic {
+                    Arithmetic::Exact => GpuBackend::new(device)?,
+                    Arithmetic::Fast => GpuBackend::fast(device)?,
+                })
+            }
         })
     }
 }

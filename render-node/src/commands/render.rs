@@ -1,8 +1,6 @@
 //! `render-node render FILE`: one frame, no master. The reference for everything else.
 
 use super::BackendArguments;
-use crate::render::source::kernel_id;
-use crate::render::{PreparedFrame, Source};
 use anyhow::{Context, bail};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -13,6 +11,8 @@ use std::time::Instant;
 use tessera_film::Frame;
 use tessera_protocol::settings::{Background, Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber, PixelSum, SampleRange, TileRect, sums};
+use tessera_reference::kernel_id;
+use tessera_reference::{PreparedFrame, Source};
 
 /// What to render and how.
 #[derive(Debug, clap::Args)]

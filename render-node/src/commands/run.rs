@@ -3,12 +3,12 @@
 use super::BackendArguments;
 use crate::agent::{self, Config};
 use crate::render::conformance;
-use crate::render::source::kernel_id;
-use anyhow::Context;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use tessera_client::{MasterAddress, PlainHttp};
+use tessera_client::MasterArguments;
+use tessera_protocol::RayPrice;
 use tessera_protocol::node::{DeviceClass, DeviceView};
+use tessera_reference::kernel_id;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
@@ -16,16 +16,8 @@ use tracing_subscriber::EnvFilter;
 /// Whom to work for, and with what.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Address of the master, such as https://farm.example.
-    #[arg(long, value_name = "URL", env = "TESSERA_MASTER")]
-    master: String,
-    /// What lets this node join; better in a file or in TESSERA_TOKEN, where others on this machine
-    /// don't see it.
-    #[arg(long, conflicts_with = "token_file")]
-    token: Option<String>,
-    /// A file that holds the token.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    master: MasterArguments,
     /// This node's own folder: its key, what it has yet to send, and fetched scenes.
     #[arg(long, value_name = "DIR", default_value = ".tessera-node")]
     state: PathBuf,
@@ -35,10 +27,9 @@ pub struct Arguments {
     /// How much of the disk fetched scenes may take, in gigabytes.
     #[arg(long, value_name = "GB", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     cache_gb: u64,
-    /// Speak plain http to a master on another machine: only where the connection is protected
-    /// otherwise, since it shows the token to the network.
-    #[arg(long)]
-    allow_plain_http: bool,
+    /// What this node asks for 10^9 factored rays, in tokens; what the farm suggests by default.
+    #[arg(long, value_name = "TOKENS")]
+    ask: Option<RayPrice>,
     #[command(flatten)]
     backend: BackendArguments,
 }
@@ -46,10 +37,7 @@ pub struct Arguments {
 /// Shows what the device can, joins, and works until SIGINT or SIGTERM.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     log_to_stderr();
-    let plain =
-        if arguments.allow_plain_http { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
-    let master = MasterAddress::parse(&arguments.master, plain)?;
-    let token = arguments.token()?;
+    let (master, token) = (arguments.master.address()?, arguments.master.token()?);
     let mut backend = arguments.backend.open()?;
     let description = backend.describe();
     info!("rendering the conformance scenes on {}", description.device);
@@ -69,6 +57,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             conformance: hashes,
         },
         cache_bytes: arguments.cache_gb.saturating_mul(1_000_000_000),
+        ask: arguments.ask,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
@@ -78,21 +67,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // A preparation that cannot be interrupted must not hold up the end of the program.
     runtime.shutdown_background();
     outcome
-}
-
-impl Arguments {
-    fn token(&self) -> anyhow::Result<String> {
-        if let Some(token) = &self.token {
-            return Ok(token.clone());
-        }
-        if let Some(file) = &self.token_file {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("could not read {}", file.display()))?;
-            return Ok(text.trim().to_owned());
-        }
-        std::env::var("TESSERA_TOKEN")
-            .context("no token: give one that may enrol with --token-file or TESSERA_TOKEN")
-    }
 }
 
 /// Ready on the first SIGINT or SIGTERM.

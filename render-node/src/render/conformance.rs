@@ -1,11 +1,12 @@
 //! The conformance scenes: what a device shows before it gets exact work.
 
-use super::{Backend, RenderError, Source};
+use super::{Backend, RenderError};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tessera_protocol::node::{ConformanceHash, DeviceClass};
 use tessera_protocol::settings::{Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber, ResultHash, SampleRange, sums};
+use tessera_reference::Source;
 use tessera_scenes::Scene;
 
 /// The seed of every conformance render.

@@ -1,10 +1,11 @@
 //! The kernel's twin on the processor's cores.
 
-use super::{Backend, DeviceDescription, PreparedFrame, RenderError, check_request};
+use super::{Backend, DeviceDescription, RenderError, check_request};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use tessera_protocol::{PixelSum, SampleRange, TileRect};
+use tessera_reference::PreparedFrame;
 use tessera_shaders::cpu::Scene;
 use tessera_shaders::sums::pixel_sums;
 

@@ -1,19 +1,17 @@
 //! The renderers: from a frame prepared on the host to the integers of its pixels.
 //!
 //! A [`Backend`] renders any rectangle of any range of samples of the frame it was given, to the
-//! same bits as every other backend. [`source`] reads files, [`cpu`] is the kernel's twin on all
+//! same bits as every other backend. Frames come from `tessera_reference`; [`cpu`] is the kernel's twin on all
 //! cores, [`gpu`] the WGSL kernel through Vulkan.
 
 pub mod conformance;
 pub mod cpu;
 pub mod gpu;
-pub mod source;
-
-pub use source::{PreparedFrame, Source};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tessera_protocol::{PixelSum, SampleRange, TileRect};
+use tessera_reference::{PreparedFrame, SourceError};
 
 /// What a backend is and what it runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +25,9 @@ pub struct DeviceDescription {
 /// Why nothing was rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// The scene or its environment cannot be rendered.
+    /// There is no such frame.
     #[error(transparent)]
-    Scene(#[from] tessera_scene::SceneError),
+    Source(#[from] SourceError),
     /// Nothing was prepared, or what is asked for lies outside of it.
     #[error("{0}")]
     Request(String),

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tessera_client::{Artefact, Client, no_progress};
-use tessera_protocol::job::JobView;
-use tessera_protocol::{FrameNumber, JobId};
+use tessera_protocol::JobId;
+use tessera_protocol::job::{FrameView, JobView};
 
 /// Files fetched at a time: enough to hide the way there and back, few enough for a master's disk.
 const AT_ONCE: usize = 4;
@@ -23,6 +23,9 @@ pub(crate) struct Kinds {
     png: bool,
     movie: bool,
 }
+
+/// What the film is called.
+pub(crate) const MOVIE_FILE: &str = "film.mp4";
 
 impl Kinds {
     pub(crate) const ALL: Self = Self { exr: true, png: true, movie: true };
@@ -45,6 +48,8 @@ pub(crate) struct Fetched {
     pub kept: Vec<PathBuf>,
     frames_ready: u64,
     frames_total: u64,
+    /// Frames that wait to be approved.
+    previews: usize,
 }
 
 /// Downloads what is ready, and says what that was.
@@ -65,8 +70,7 @@ pub(crate) async fn fetch(
 ) -> anyhow::Result<Fetched> {
     claim(folder, job.id)?;
     let frames = client.frames(job.id).await?;
-    let ready: Vec<_> =
-        frames.iter().filter(|frame| frame.hash.is_some()).map(|frame| frame.frame).collect();
+    let ready: Vec<_> = frames.into_iter().filter(|frame| frame.hash.is_some()).collect();
     let (kept, missing): (Vec<_>, Vec<_>) = files(&ready, kinds.movie && job.movie, kinds)
         .into_iter()
         .map(|(name, artefact)| (folder.join(name), artefact))
@@ -91,6 +95,7 @@ pub(crate) async fn fetch(
         new: paths(missing),
         kept: paths(kept),
         frames_ready: ready.len() as u64,
+        previews: ready.iter().filter(|frame| frame.approve_by_ms.is_some()).count(),
         frames_total: job.frames_total,
     })
 }
@@ -109,6 +114,12 @@ impl Fetched {
                 self.frames_ready, self.frames_total
             ));
         }
+        if self.previews > 0 {
+            text.push_str(&format!(
+                "; {} are previews under lines: `farm approve {}` brings the frames",
+                self.previews, self.job
+            ));
+        }
         text
     }
 }
@@ -121,12 +132,13 @@ pub(crate) fn clear(folder: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let frame = name.strip_prefix("frame-").is_some_and(|rest| {
+        let number = name.strip_prefix("frame-").or(name.strip_prefix("preview-"));
+        let frame = number.is_some_and(|rest| {
             rest.strip_suffix(".exr")
                 .or(rest.strip_suffix(".png"))
                 .is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
         });
-        if frame || name == "film.mp4" {
+        if frame || name == MOVIE_FILE {
             std::fs::remove_file(&path)
                 .with_context(|| format!("cannot remove {}", path.display()))?;
         }
@@ -155,10 +167,15 @@ fn claim(folder: &Path, job: JobId) -> anyhow::Result<()> {
     }
 }
 
-fn files(ready: &[FrameNumber], movie: bool, kinds: Kinds) -> Vec<(String, Artefact)> {
+/// A frame that waits for its owner's approval comes as a preview under lines.
+fn files(ready: &[FrameView], movie: bool, kinds: Kinds) -> Vec<(String, Artefact)> {
     let mut files = Vec::new();
-    for &frame in ready {
-        let number = frame.0;
+    for FrameView { frame, approve_by_ms, .. } in ready {
+        let (frame, number) = (*frame, frame.0);
+        if approve_by_ms.is_some() {
+            files.push((format!("preview-{number:04}.png"), Artefact::Png(frame)));
+            continue;
+        }
         if kinds.png {
             files.push((format!("frame-{number:04}.png"), Artefact::Png(frame)));
         }
@@ -167,7 +184,7 @@ fn files(ready: &[FrameNumber], movie: bool, kinds: Kinds) -> Vec<(String, Artef
         }
     }
     if movie {
-        files.push(("film.mp4".into(), Artefact::Movie));
+        files.push((MOVIE_FILE.into(), Artefact::Movie));
     }
     files
 }
@@ -181,6 +198,7 @@ fn bar(voice: Voice, files: usize) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_protocol::FrameNumber;
 
     #[test]
     fn a_folder_holds_the_files_of_one_job() {
@@ -199,9 +217,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &&str| std::fs::write(folder.path().join(name), "").unwrap();
         let count = || std::fs::read_dir(folder.path()).unwrap().count();
-        ["frame-0001.png", "film.mp4", "frame-final.png", "notes.txt"].iter().for_each(write);
+        ["frame-0001.png", "preview-0002.png", "film.mp4", "frame-final.png", "notes.txt"]
+            .iter()
+            .for_each(write);
         clear(folder.path()).unwrap();
-        assert_eq!(count(), 4, "a folder that was never claimed is not ours");
+        assert_eq!(count(), 5, "a folder that was never claimed is not ours");
         claim(folder.path(), JobId([1; 16])).unwrap();
         clear(folder.path()).unwrap();
         assert_eq!(count(), 2);
@@ -211,8 +231,16 @@ mod tests {
     #[test]
     fn files_are_named_by_frame() {
         let kinds = Kinds { exr: true, png: false, movie: true };
-        let names: Vec<_> =
-            files(&[FrameNumber(7)], true, kinds).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["frame-0007.exr", "film.mp4"]);
+        let frame = |number, approve_by_ms| FrameView {
+            frame: FrameNumber(number),
+            verified: 1,
+            units: 1,
+            hash: None,
+            approve_by_ms,
+            dispute: None,
+        };
+        let frames = [frame(7, None), frame(8, Some(1))];
+        let names: Vec<_> = files(&frames, true, kinds).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["frame-0007.exr", "preview-0008.png", "film.mp4"]);
     }
 }

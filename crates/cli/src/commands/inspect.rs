@@ -6,9 +6,9 @@ use crate::show::table::Column::{Left, Right};
 use crate::show::table::table;
 use serde_json::json;
 use tessera_client::Client;
-use tessera_protocol::JobId;
 use tessera_protocol::job::{FrameSpan, FrameView, JobView};
 use tessera_protocol::node::{DeviceClass, NodeView};
+use tessera_protocol::{JobId, NodeId};
 
 /// Lists all jobs.
 pub(crate) async fn jobs(client: &Client, voice: Voice) -> anyhow::Result<()> {
@@ -61,6 +61,12 @@ pub(crate) async fn why(client: &Client, id: JobId, voice: Voice) -> anyhow::Res
         }
         whys.iter().map(|why| format!("{}\n", why.sentence)).collect()
     })
+}
+
+/// Why a node gets no work.
+pub(crate) async fn why_node(client: &Client, id: NodeId, voice: Voice) -> anyhow::Result<()> {
+    let whys = client.why_node(id).await?;
+    voice.result(&whys, || whys.iter().map(|why| format!("{}\n", why.sentence)).collect())
 }
 
 /// Lists the nodes.
@@ -123,10 +129,25 @@ pub(crate) fn describe(job: &JobView) -> String {
         job.units.free,
         count(job.rays as f64),
     );
+    if let Some(money) = &job.money {
+        let how = if money.settled { "all paid, the rest returned" } else { "at most" };
+        text.push_str(&format!("  cost     {} of {}, {how}\n", money.charged, money.ceiling));
+    }
     for warning in &job.warnings {
         text.push_str(&format!("  note     {warning}\n"));
     }
     text
+}
+
+/// What audits of a node's work found.
+fn record(node: &NodeView) -> String {
+    let of = &node.record;
+    match (of.rejections, of.proven) {
+        (0, true) => "proven".to_owned(),
+        (0, false) => "new".to_owned(),
+        (1, _) => "1 result rejected".to_owned(),
+        (many, _) => format!("{many} results rejected"),
+    }
 }
 
 /// What each node is and did.
@@ -145,6 +166,7 @@ pub(crate) fn node_table(nodes: &[NodeView]) -> String {
                 node.device.backend.clone(),
                 node.device.device.clone(),
                 class.into(),
+                record(node),
                 ago(node.last_seen_ms, now),
                 node.units_leased.to_string(),
                 node.units_verified.to_string(),
@@ -158,6 +180,7 @@ pub(crate) fn node_table(nodes: &[NodeView]) -> String {
         Left("backend"),
         Left("device"),
         Left("class"),
+        Left("record"),
         Left("heard"),
         Right("at work"),
         Right("units"),

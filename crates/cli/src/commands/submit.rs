@@ -1,32 +1,45 @@
 //! `farm submit`: upload, then a job.
 
 use crate::args::SubmitArgs;
-use crate::commands::{download, inspect, watch};
+use crate::commands::{approval, download, inspect, money, watch};
+use crate::network::state::StateFolder;
 use crate::show::{Voice, numbers, progress};
 use anyhow::Context;
 use std::path::Path;
 use tessera_client::Client;
 use tessera_protocol::BlobHash;
 use tessera_protocol::job::{JobSpec, JobView};
+use tessera_protocol::node::DeviceClass;
 use tessera_protocol::settings::{Environment, RenderSettings};
+use tessera_wallet::Wallet;
 
 /// Samples of a unit unless asked for otherwise: with tiles of 64 a quarter of a million pixel
 /// samples, a second or less of a CPU's time.
 const SAMPLES_PER_UNIT: u32 = 64;
 
 /// Uploads and submits, and follows the job where asked to.
-pub(crate) async fn run(client: &Client, args: &SubmitArgs, voice: Voice) -> anyhow::Result<()> {
-    // A setting that would be refused is told before a byte is sent.
-    spec(args, BlobHash([0; 32]), Some(BlobHash([0; 32]))).validate()?;
-    let scene = upload(client, &args.scene, voice).await?;
-    let environment = match &args.environment {
-        Some(file) => Some(upload(client, file, voice).await?),
-        None => None,
+pub(crate) async fn run(
+    client: &Client,
+    args: &SubmitArgs,
+    state: &StateFolder,
+    voice: Voice,
+) -> anyhow::Result<()> {
+    let spec = upload_all(client, args, voice).await?;
+    let job = match args.max_cost {
+        Some(most) => {
+            let file = args.with.wallet.clone().unwrap_or_else(|| state.wallet());
+            let wallet = Wallet::open(&file, &client.farm().await?)?;
+            let request = money::request(&spec, args);
+            money::submit_paid(client, &request, most, &wallet, voice).await?
+        }
+        None => send(client, &spec).await?,
     };
-    let job = send(client, &spec(args, scene, environment)).await?;
     inspect::print_submitted(&job, voice)?;
     if args.watch || args.output.is_some() {
-        let job = watch::follow(client, job.id, voice).await?;
+        let job = match args.approve {
+            true => approval::follow(client, job.id, voice).await?,
+            false => watch::follow(client, job.id, voice).await?,
+        };
         if let Some(folder) = &args.output {
             let kinds = download::Kinds::ALL;
             let fetched = download::fetch(client, &job, folder, kinds, voice).await?;
@@ -34,6 +47,22 @@ pub(crate) async fn run(client: &Client, args: &SubmitArgs, voice: Voice) -> any
         }
     }
     Ok(())
+}
+
+/// Uploads what a job needs, and says what the job is.
+pub(crate) async fn upload_all(
+    client: &Client,
+    args: &SubmitArgs,
+    voice: Voice,
+) -> anyhow::Result<JobSpec> {
+    // A setting that would be refused is told before a byte is sent.
+    spec(args, BlobHash([0; 32]), Some(BlobHash([0; 32]))).validate()?;
+    let scene = upload(client, &args.scene, voice).await?;
+    let environment = match &args.environment {
+        Some(file) => Some(upload(client, file, voice).await?),
+        None => None,
+    };
+    Ok(spec(args, scene, environment))
 }
 
 /// Uploads a file and shows how it gets on.
@@ -81,5 +110,6 @@ fn spec(args: &SubmitArgs, scene: BlobHash, environment: Option<BlobHash>) -> Jo
         frames: args.frames.0,
         fps: args.fps,
         tile: args.tile,
+        class: if args.tolerant { DeviceClass::Tolerant } else { DeviceClass::Exact },
     }
 }

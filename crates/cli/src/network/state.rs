@@ -6,7 +6,10 @@
 //!   lock                  held while a `farm up` runs here
 //!   master/               the master's own state, with its operator's token
 //!   node-cpu/             a node's own state
-//!   logs/master.log  logs/node-cpu.log
+//!   chain/                the chain of this machine, with play money
+//!   wallet.json           the key that pays for jobs, unless another is named
+//!   gateway/  worker/     those of the gateway and the worker for streams
+//!   logs/master.log  logs/node-cpu.log  logs/gateway.log  logs/worker.log
 //! ```
 
 use anyhow::{Context, bail};
@@ -78,6 +81,26 @@ impl StateFolder {
     /// The own folder of the node called `name`.
     pub(crate) fn node(&self, name: &str) -> PathBuf {
         self.0.join(format!("node-{name}"))
+    }
+
+    /// The own folder of the chain.
+    pub(crate) fn chain(&self) -> PathBuf {
+        self.0.join("chain")
+    }
+
+    /// The wallet that pays for jobs from here.
+    pub(crate) fn wallet(&self) -> PathBuf {
+        self.0.join("wallet.json")
+    }
+
+    /// The own folder of the gateway.
+    pub(crate) fn gateway(&self) -> PathBuf {
+        self.0.join("gateway")
+    }
+
+    /// The own folder of the worker.
+    pub(crate) fn worker(&self) -> PathBuf {
+        self.0.join("worker")
     }
 
     /// What the process called `name` writes.

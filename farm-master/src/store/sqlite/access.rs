@@ -1,40 +1,52 @@
 //! Tokens, uploads, nodes, and sums over everything.
 
 use super::rows::{bytes, corrupt, count, json, sql, to_json};
+use super::seconds::class_to_sql;
 use crate::auth::{Token, TokenId};
 use crate::store::{Joining, StoreError, Totals};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
-use tessera_protocol::node::{DeviceClass, NodeView};
+use tessera_protocol::node::{NodeView, NodeWish};
 use tessera_protocol::token::TokenScope;
-use tessera_protocol::{BlobHash, NodeId};
+use tessera_protocol::{BlobHash, NodeId, RayPrice};
 
 pub(super) async fn latest_ms(db: &mut SqliteConnection) -> Result<i64, StoreError> {
     let row = sqlx::query(
         "SELECT COALESCE(MAX(ms), 0) AS ms FROM (\
          SELECT MAX(created_ms) AS ms FROM token UNION ALL SELECT MAX(created_ms) FROM job \
-         UNION ALL SELECT MAX(last_seen_ms) FROM node) AS times",
+         UNION ALL SELECT MAX(last_seen_ms) FROM node \
+         UNION ALL SELECT MAX(created_ms) FROM account \
+         UNION ALL SELECT MAX(renewed_ms) FROM sign_in \
+         UNION ALL SELECT MAX(created_ms) FROM stream \
+         UNION ALL SELECT MAX(granted_ms) FROM session_grant \
+         UNION ALL SELECT MAX(ended_ms) FROM session \
+         UNION ALL SELECT MAX(granted_ms) FROM stream_lease \
+         UNION ALL SELECT MAX(created_ms) FROM delivery) AS times",
     )
     .fetch_one(db)
     .await?;
     Ok(row.try_get("ms")?)
 }
 
-fn scope_to_sql(scope: TokenScope) -> i64 {
+pub(super) fn scope_to_sql(scope: TokenScope) -> i64 {
     match scope {
         TokenScope::Operator => 0,
         TokenScope::Artist => 1,
         TokenScope::Enrol => 2,
         TokenScope::Node => 3,
+        TokenScope::Broadcaster => 4,
+        TokenScope::Gateway => 5,
     }
 }
 
-fn scope_from_sql(value: i64) -> Result<TokenScope, StoreError> {
+pub(super) fn scope_from_sql(value: i64) -> Result<TokenScope, StoreError> {
     match value {
         0 => Ok(TokenScope::Operator),
         1 => Ok(TokenScope::Artist),
         2 => Ok(TokenScope::Enrol),
         3 => Ok(TokenScope::Node),
+        4 => Ok(TokenScope::Broadcaster),
+        5 => Ok(TokenScope::Gateway),
         _ => Err(corrupt(format!("token scope {value}"))),
     }
 }
@@ -61,16 +73,17 @@ pub(super) async fn token(
     db: &mut SqliteConnection,
     id: TokenId,
 ) -> Result<Option<Token>, StoreError> {
-    let row = sqlx::query("SELECT hash, scope, node FROM token WHERE id = $1")
+    let row = sqlx::query("SELECT hash, scope, node, account FROM token WHERE id = $1")
         .bind(&id.0[..])
         .fetch_optional(db)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let of_node = row.try_get::<Option<&[u8]>, _>("node")?.is_some();
+    let is_there = |column| Ok::<_, StoreError>(row.try_get::<Option<&[u8]>, _>(column)?.is_some());
     Ok(Some(Token {
         hash: bytes(&row, "hash")?,
         scope: scope_from_sql(row.try_get("scope")?)?,
-        node: of_node.then(|| bytes(&row, "node").map(NodeId)).transpose()?,
+        node: is_there("node")?.then(|| bytes(&row, "node").map(NodeId)).transpose()?,
+        account: is_there("account")?.then(|| bytes(&row, "account").map(TokenId)).transpose()?,
     }))
 }
 
@@ -108,44 +121,72 @@ pub(super) async fn blob(
 }
 
 pub(super) async fn join(db: &mut SqliteConnection, joining: &Joining) -> Result<(), StoreError> {
-    let class = match joining.class {
-        DeviceClass::Exact => 0i64,
-        DeviceClass::Tolerant => 1,
-    };
     sqlx::query(
-        "INSERT INTO node (id, name, device, class, last_seen_ms) VALUES ($1, $2, $3, $4, $5) \
+        "INSERT INTO node (id, name, device, class, last_seen_ms, owner) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, device = excluded.device, \
-         class = excluded.class, last_seen_ms = excluded.last_seen_ms",
+         class = excluded.class, last_seen_ms = excluded.last_seen_ms, owner = excluded.owner",
     )
     .bind(&joining.node.0[..])
     .bind(&joining.name)
     .bind(to_json(&joining.device))
-    .bind(class)
+    .bind(class_to_sql(joining.class))
     .bind(joining.now_ms)
+    .bind(joining.owner.map(|owner| owner.0.to_vec()))
     .execute(&mut *db)
     .await?;
-    sqlx::query("DELETE FROM token WHERE node = $1")
-        .bind(&joining.node.0[..])
+    replace_token(db, &joining.token, Holder::Renderer, joining.now_ms).await
+}
+
+/// What the holder of a key joined as: one key may be a render node's and a worker's, and each has a
+/// token.
+#[derive(Clone, Copy)]
+pub(super) enum Holder {
+    Renderer,
+    Worker,
+    Gateway,
+}
+
+/// Keeps a holder's token in place of all that it had.
+pub(super) async fn replace_token(
+    db: &mut SqliteConnection,
+    token: &Token,
+    holder: Holder,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let worker = i64::from(matches!(holder, Holder::Worker));
+    sqlx::query("DELETE FROM token WHERE node = $1 AND scope = $2 AND worker = $3")
+        .bind(token.node.map(|node| node.0.to_vec()))
+        .bind(scope_to_sql(token.scope))
+        .bind(worker)
         .execute(&mut *db)
         .await?;
-    add_token(db, &joining.token, joining.now_ms).await
+    add_token(db, token, now_ms).await?;
+    sqlx::query("UPDATE token SET worker = $2 WHERE id = $1")
+        .bind(&token.id().0[..])
+        .bind(worker)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 fn read_node(row: &SqliteRow) -> Result<NodeView, StoreError> {
-    let class = match row.try_get::<i64, _>("class")? {
-        0 => DeviceClass::Exact,
-        1 => DeviceClass::Tolerant,
-        other => return Err(corrupt(format!("device class {other}"))),
-    };
+    let ask = row.try_get::<Option<i64>, _>("ask")?;
+    let (rays, worked_ms) = (count(row, "rays_verified")?, count(row, "worked_ms")?);
+    let rays_per_s = u128::from(rays) * 1000 / u128::from(worked_ms.max(1));
     Ok(NodeView {
         id: NodeId(bytes(row, "id")?),
         name: row.try_get("name")?,
         device: json(row.try_get("device")?)?,
-        class,
+        class: super::seconds::class_from_sql(row.try_get("class")?)?,
         last_seen_ms: row.try_get("last_seen_ms")?,
         units_verified: count(row, "units_verified")?,
-        rays_verified: count(row, "rays_verified")?,
+        rays_verified: rays,
+        rays_per_s: (rays > 0).then(|| u64::try_from(rays_per_s).unwrap_or(u64::MAX)),
         units_leased: count(row, "units_leased")?,
+        ask: ask.map(|_| count(row, "ask").map(RayPrice)).transpose()?,
+        record: super::audits::read_record(row)?,
+        wish: wish_from_sql(row.try_get("wish")?)?,
     })
 }
 
@@ -165,18 +206,64 @@ pub(super) async fn node(
 
 pub(super) async fn nodes(
     db: &mut SqliteConnection,
+    owner: Option<TokenId>,
     after: Option<NodeId>,
     limit: u32,
 ) -> Result<Vec<NodeView>, StoreError> {
     let rows = sqlx::query(
         "SELECT node.*, (SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM lease \
-         WHERE lease.node = node.id) AS units_leased FROM node WHERE id > $1 ORDER BY id LIMIT $2",
+         WHERE lease.node = node.id) AS units_leased FROM node \
+         WHERE ($1 IS NULL OR owner = $1) AND id > $2 ORDER BY id LIMIT $3",
     )
+    .bind(owner.map(|owner| owner.0.to_vec()))
     .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
     .bind(limit)
     .fetch_all(db)
     .await?;
     rows.iter().map(read_node).collect()
+}
+
+fn wish_to_sql(wish: NodeWish) -> i64 {
+    match wish {
+        NodeWish::Work => 0,
+        NodeWish::Drain => 1,
+        NodeWish::Pause => 2,
+    }
+}
+
+pub(super) fn wish_from_sql(value: i64) -> Result<NodeWish, StoreError> {
+    match value {
+        0 => Ok(NodeWish::Work),
+        1 => Ok(NodeWish::Drain),
+        2 => Ok(NodeWish::Pause),
+        _ => Err(corrupt(format!("wish {value}"))),
+    }
+}
+
+pub(super) async fn is_node_of(
+    db: &mut SqliteConnection,
+    id: NodeId,
+    owner: TokenId,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM node WHERE id = $1 AND owner = $2")
+        .bind(&id.0[..])
+        .bind(&owner.0[..])
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
+}
+
+pub(super) async fn wish(
+    db: &mut SqliteConnection,
+    id: NodeId,
+    wish: NodeWish,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE node SET wish = $2 WHERE id = $1")
+        .bind(&id.0[..])
+        .bind(wish_to_sql(wish))
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn totals(db: &mut SqliteConnection) -> Result<Totals, StoreError> {

@@ -1,6 +1,7 @@
 //! Jobs, their states and the outbox.
 
 use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, to_json};
+use super::seconds;
 use crate::auth::TokenId;
 use crate::store::{Changed, Creation, NewJob, StoreError, Waiting};
 use sqlx::{Row, SqliteConnection};
@@ -39,8 +40,8 @@ pub(super) async fn create(
     let seq = next(db, "job").await?;
     sqlx::query(
         "INSERT INTO job (id, seq, owner, spec, scene, environment, kernel, warnings, state, \
-         created_ms, units, units_per_frame, frames) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12)",
+         created_ms, units, units_per_frame, frames, class) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13)",
     )
     .bind(&new.id.0[..])
     .bind(seq)
@@ -54,6 +55,7 @@ pub(super) async fn create(
     .bind(sql(units))
     .bind(sql(units / spec.frames.count()))
     .bind(sql(spec.frames.count()))
+    .bind(seconds::class_to_sql(spec.class))
     .execute(&mut *db)
     .await?;
     let job = Job::of(db, new.id).await?;
@@ -139,7 +141,11 @@ async fn clear(db: &mut SqliteConnection, id: JobId) -> Result<(), StoreError> {
         "DELETE FROM lease WHERE job = $1",
         "DELETE FROM chunk WHERE job = $1",
         "DELETE FROM failure WHERE job = $1",
-        "UPDATE job SET leased = 0 WHERE id = $1",
+        // Nobody renders for it any more: what waits for a second render is looked at by itself.
+        "UPDATE result SET second = 0 WHERE job = $1 AND second <> 0",
+        "UPDATE job SET leased = 0, keeps = EXISTS \
+         (SELECT 1 FROM result WHERE result.job = job.id AND result.stored = 1), ended_ms = COALESCE(\
+         (SELECT MAX(at_ms) FROM result WHERE result.job = job.id), created_ms) WHERE id = $1",
     ] {
         sqlx::query(sql).bind(&id.0[..]).execute(&mut *db).await?;
     }
@@ -162,7 +168,9 @@ pub(super) async fn finish(
 
 pub(super) async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<JobView>, StoreError> {
     let rows = sqlx::query(
-        "SELECT * FROM job WHERE state < 2 AND frames_done = frames ORDER BY seq LIMIT 64",
+        "SELECT * FROM job WHERE state < 2 AND frames_done = frames AND NOT EXISTS \
+         (SELECT 1 FROM frame WHERE frame.job = job.id AND frame.approved = 0) \
+         ORDER BY seq LIMIT 64",
     )
     .fetch_all(db)
     .await?;
@@ -173,7 +181,7 @@ pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Wait
     let job = Job::of(db, id).await?;
     let row = sqlx::query(
         "SELECT COUNT(*) AS ahead FROM job \
-         WHERE state = 0 AND kernel = $1 AND seq < $2 AND leased + submitted + verified < units",
+         WHERE state = 0 AND kernel = $1 AND seq < $2 AND units > leased + submitted + verified",
     )
     .bind(&job.kernel.0[..])
     .bind(job.seq)
@@ -203,7 +211,8 @@ pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Wait
         failing += u64::from(chunk.state(at) != UnitState::Verified);
     }
     let last_failure = rows.first().map(|row| row.try_get("reason")).transpose()?;
-    Ok(Waiting { kernel: job.kernel, failing, last_failure, jobs_ahead })
+    let wanting_second = seconds::wanting(db, id).await?;
+    Ok(Waiting { kernel: job.kernel, failing, last_failure, jobs_ahead, wanting_second })
 }
 
 /// A chunk as it is stored, or all free where it has no row.
@@ -269,7 +278,7 @@ pub(super) async fn emit(
 }
 
 /// The next number of a counter, never given out before.
-async fn next(db: &mut SqliteConnection, counter: &str) -> Result<i64, StoreError> {
+pub(super) async fn next(db: &mut SqliteConnection, counter: &str) -> Result<i64, StoreError> {
     let row = sqlx::query("UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value")
         .bind(counter)
         .fetch_one(db)

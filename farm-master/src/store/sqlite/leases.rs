@@ -1,39 +1,117 @@
 //! Leases: given, looked up, ended.
 
-use super::jobs;
-use super::rows::{Job, bytes, corrupt, count, sql};
-use crate::store::{CommitId, Freed, Granted, LeaseAsk, LeaseEnd, LeaseState, StoreError};
+use super::money::pay;
+use super::rows::{Job, bytes, corrupt, count, factor, sql};
+use super::{access, audits, jobs, seconds};
+use crate::rules::wish::why_kept_out;
+use crate::store::{Freed, Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, StoreError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use tessera_farm_core::chunk::Chunk;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::{Lease, take};
 use tessera_farm_core::retry::{Failure, exhausted};
+use tessera_market::Reason;
+use tessera_protocol::commit::AuditSecret;
+use tessera_protocol::job::Why;
 use tessera_protocol::lease::LeaseGrant;
+use tessera_protocol::node::DeviceClass;
 use tessera_protocol::submit::SubmitView;
-use tessera_protocol::{BlobHash, Generation, JobId, KernelId, LeaseId, NodeId};
+use tessera_protocol::{
+    BlobHash, CommitId, Generation, JobId, KernelId, LeaseId, NodeId, RayPrice,
+};
+use tessera_quote::Decision;
+use tessera_verify::audit::record;
 
 /// Leases with their jobs' kernels.
-const STANDING: &str = "SELECT lease.*, job.kernel FROM lease JOIN job ON job.id = lease.job";
-const STANDING_BY_ID: &str =
-    "SELECT lease.*, job.kernel FROM lease JOIN job ON job.id = lease.job WHERE lease.id = $1";
+const STANDING: &str =
+    "SELECT lease.*, job.kernel, job.class, job.factor FROM lease JOIN job ON job.id = lease.job";
+const STANDING_BY_ID: &str = "SELECT lease.*, job.kernel, job.class, job.factor FROM lease \
+     JOIN job ON job.id = lease.job WHERE lease.id = $1";
 
-pub(super) async fn grant(
-    db: &mut SqliteConnection,
-    ask: &LeaseAsk,
-) -> Result<Option<Granted>, StoreError> {
-    let row = sqlx::query(
-        "SELECT * FROM job WHERE state = 0 AND leased + submitted + verified < units \
-         AND kernel = $1 ORDER BY seq LIMIT 1",
-    )
-    .bind(&ask.kernel.0[..])
-    .fetch_optional(&mut *db)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let job = Job::read(&row)?;
+/// Jobs with free units that pay what the node asks, or that nobody pays for: those of a higher tier
+/// first, then the oldest. A tolerant one waits while much of it wants a second render.
+const WITH_WORK: &str = "SELECT * FROM job \
+    WHERE state = 0 AND units > leased + submitted + verified AND kernel = $1 AND (class = 0 OR $2 > \
+    (SELECT COUNT(*) FROM result WHERE result.job = job.id AND result.second = 1)) \
+    AND (max_price = 0 OR max_price >= $3) ORDER BY tier DESC, seq LIMIT 64";
+/// The one that pays most, of those that pay less than the node asks: to tell it why it gets nothing.
+const TOO_CHEAP: &str = "SELECT * FROM job \
+    WHERE state = 0 AND units > leased + submitted + verified AND kernel = $1 AND class >= $2 \
+    AND max_price > 0 AND max_price < $3 ORDER BY max_price DESC, seq LIMIT 1";
+/// As [`WITH_WORK`], among tolerant ones.
+const WITH_TOLERANT_WORK: &str = "SELECT * FROM job \
+    WHERE state = 0 AND class = 1 AND units > leased + submitted + verified AND kernel = $1 AND $2 > \
+    (SELECT COUNT(*) FROM result WHERE result.job = job.id AND result.second = 1) \
+    AND (max_price = 0 OR max_price >= $3) ORDER BY tier DESC, seq LIMIT 64";
+
+pub(super) async fn grant(db: &mut SqliteConnection, ask: &LeaseAsk) -> Result<Leased, StoreError> {
+    if let Some(why) = kept_out(db, ask.bidder.node).await? {
+        return Ok(Leased::Nothing(vec![why]));
+    }
+    if let Some(granted) = seconds::grant(db, ask).await? {
+        return Ok(Leased::Granted(Box::new(granted)));
+    }
+    let with_work = match ask.bidder.class {
+        DeviceClass::Exact => WITH_WORK,
+        DeviceClass::Tolerant => WITH_TOLERANT_WORK,
+    };
+    let rows = sqlx::query(with_work)
+        .bind(&ask.bidder.kernel.0[..])
+        .bind(seconds::MOST_WANTING)
+        .bind(sql(ask.bidder.asks.0))
+        .fetch_all(&mut *db)
+        .await?;
+    let too_cheap = sqlx::query(TOO_CHEAP)
+        .bind(&ask.bidder.kernel.0[..])
+        .bind(seconds::class_to_sql(ask.bidder.class))
+        .bind(sql(ask.bidder.asks.0))
+        .fetch_optional(&mut *db)
+        .await?;
+    let (mut refused, mut outbid) = (Vec::new(), None);
+    for row in rows.iter().chain(&too_cheap) {
+        let job = Job::read(row)?;
+        match job.may_take(ask) {
+            Ok(()) => return lease(db, ask, job).await,
+            Err(reason @ Reason::Outbid { .. }) => outbid = outbid.or(Some(reason)),
+            Err(reason) => refused.push(reason.why()),
+        }
+    }
+    Ok(match outbid {
+        Some(reason) => Leased::Outbid(reason.why()),
+        None => Leased::Nothing(refused),
+    })
+}
+
+/// Why a node gets nothing, where its owner does not want it to work.
+async fn kept_out(db: &mut SqliteConnection, node: NodeId) -> Result<Option<Why>, StoreError> {
+    let row = sqlx::query("SELECT wish FROM node WHERE id = $1")
+        .bind(&node.0[..])
+        .fetch_optional(db)
+        .await?;
+    let wish = row.map(|row| access::wish_from_sql(row.try_get("wish")?)).transpose()?;
+    Ok(why_kept_out(wish.unwrap_or_default()))
+}
+
+/// Leases units of a job that has some.
+async fn lease(db: &mut SqliteConnection, ask: &LeaseAsk, job: Job) -> Result<Leased, StoreError> {
+    let most_units = match ask.most_held {
+        Some(most) => ask.most_units.min(most.saturating_sub(held(db, ask.bidder.node).await?)),
+        None => ask.most_units,
+    };
+    if most_units == 0 {
+        let sentence = "The node holds as many units as it may before some of them are judged.";
+        let why = Why { code: "holds_enough".into(), sentence: sentence.into() };
+        return Ok(Leased::Nothing(vec![why]));
+    }
     let (number, mut chunk) = chunk_with_work(db, &job).await?;
-    let units = take(&job.plan()?, &mut chunk, number, ask.samples_wanted)
+    let units = take(&job.plan()?, &mut chunk, number, ask.samples_wanted, most_units)
         .ok_or_else(|| corrupt(format!("chunk {number} of job {} has no free unit", job.id)))?;
+    if let Some(Decision::Pause(why)) = job.overrun(units.len() as u64) {
+        jobs::change(db, job.id, JobChange::Pause, Some(why)).await?;
+        pay::set_short(db, job.id, pay::Short::Work).await?;
+        return Ok(Leased::Nothing(Vec::new()));
+    }
     jobs::save_chunk(db, job.id, number, &chunk).await?;
 
     let first = units[0].index.0;
@@ -42,8 +120,13 @@ pub(super) async fn grant(
         generation: Generation(job.generation + 1),
         job: job.id,
         kernel: job.kernel,
-        node: ask.node,
+        node: ask.bidder.node,
+        secret: ask.secret.hash(),
         units: first..first + units.len() as u64,
+        second_of: None,
+        class: job.spec.class,
+        price: job.price_for(ask),
+        factor: job.factor,
     };
     sqlx::query(
         "UPDATE job SET leased = leased + $2, generation = $3, next_chunk = $4 WHERE id = $1",
@@ -54,21 +137,52 @@ pub(super) async fn grant(
     .bind(sql(job.next_chunk.max(number + 1)))
     .execute(&mut *db)
     .await?;
+    insert(db, &lease, ask).await?;
+    let order = job.order();
+    Ok(Leased::Granted(Box::new(Granted { lease, spec: job.spec, units, order })))
+}
+
+/// Keeps a lease that was given to who asked.
+pub(super) async fn insert(
+    db: &mut SqliteConnection,
+    lease: &Lease,
+    ask: &LeaseAsk,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO lease (id, job, generation, node, first, n, granted_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO lease (id, job, generation, node, first, n, granted_ms, secret, second_of, price) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(&lease.id.0[..])
     .bind(&lease.job.0[..])
     .bind(sql(lease.generation.0))
     .bind(&lease.node.0[..])
-    .bind(sql(first))
-    .bind(sql(units.len() as u64))
+    .bind(sql(lease.units.start))
+    .bind(sql(lease.units.end - lease.units.start))
     .bind(ask.now_ms)
+    .bind(&ask.secret.0[..])
+    .bind(lease.second_of.map(|first| first.0.to_vec()))
+    .bind(sql(lease.price.0))
     .execute(&mut *db)
     .await?;
-    seen(db, ask.node, ask.now_ms).await?;
-    Ok(Some(Granted { lease, spec: job.spec, units }))
+    sqlx::query("UPDATE node SET ask = $2 WHERE id = $1 AND (ask IS NULL OR ask <> $2)")
+        .bind(&ask.bidder.node.0[..])
+        .bind(sql(ask.bidder.asks.0))
+        .execute(&mut *db)
+        .await?;
+    seen(db, ask.bidder.node, ask.now_ms).await
+}
+
+/// Units that a node has leased, or brought without their having been audited.
+async fn held(db: &mut SqliteConnection, node: NodeId) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE((SELECT SUM(n) FROM lease WHERE node = $1), 0) \
+         + COALESCE((SELECT SUM(n) FROM result WHERE node = $1 AND audit = 0 AND stored = 1), 0) \
+         AS BIGINT) AS units",
+    )
+    .bind(&node.0[..])
+    .fetch_one(db)
+    .await?;
+    count(&row, "units")
 }
 
 /// The first chunk with a free unit: one that was begun, else the next.
@@ -105,8 +219,26 @@ fn read(row: &SqliteRow) -> Result<Lease, StoreError> {
         job: JobId(bytes(row, "job")?),
         kernel: KernelId(bytes(row, "kernel")?),
         node: NodeId(bytes(row, "node")?),
+        secret: AuditSecret(bytes(row, "secret")?).hash(),
         units: first..first + n,
+        second_of: seconds::second_of(row)?,
+        class: seconds::class_from_sql(row.try_get("class")?)?,
+        price: RayPrice(count(row, "price")?),
+        factor: factor(row)?,
     })
+}
+
+/// The secret of a lease that stands.
+/// A lease's secret, and when it was granted.
+pub(super) async fn secret(
+    db: &mut SqliteConnection,
+    id: LeaseId,
+) -> Result<(AuditSecret, i64), StoreError> {
+    let row = sqlx::query("SELECT secret, granted_ms FROM lease WHERE id = $1")
+        .bind(&id.0[..])
+        .fetch_one(db)
+        .await?;
+    Ok((AuditSecret(bytes(&row, "secret")?), row.try_get("granted_ms")?))
 }
 
 pub(super) async fn find(
@@ -130,13 +262,15 @@ pub(super) async fn state(
         let job = Job::of(db, lease.job).await?;
         return Ok(LeaseState::Standing(Box::new((lease, job.spec))));
     }
-    let row = sqlx::query("SELECT node, commit_id, accepted, n FROM result WHERE lease = $1")
-        .bind(&id.0[..])
-        .fetch_optional(db)
-        .await?;
+    let row =
+        sqlx::query("SELECT node, generation, commit_id, accepted, n FROM result WHERE lease = $1")
+            .bind(&id.0[..])
+            .fetch_optional(db)
+            .await?;
     let Some(row) = row else { return Ok(LeaseState::Ended) };
     Ok(LeaseState::Submitted {
         node: NodeId(bytes(&row, "node")?),
+        generation: Generation(count(&row, "generation")?),
         commit: CommitId(bytes(&row, "commit_id")?),
         answer: answer(&row)?,
     })
@@ -145,7 +279,11 @@ pub(super) async fn state(
 /// The answer that a result's row records.
 pub(super) fn answer(row: &SqliteRow) -> Result<SubmitView, StoreError> {
     let accepted = count(row, "accepted")?;
-    Ok(SubmitView { accepted, already_done: count(row, "n")?.saturating_sub(accepted) })
+    Ok(SubmitView {
+        accepted,
+        already_done: count(row, "n")?.saturating_sub(accepted),
+        acknowledgement: None,
+    })
 }
 
 pub(super) async fn end(
@@ -162,10 +300,15 @@ pub(super) async fn end(
         return Ok(not_his);
     }
     let job = Job::of(db, lease.job).await?;
-    let (number, range) = lease.in_chunk();
-    let mut chunk = jobs::load_chunk(db, &job, number).await?;
-    chunk.release(range).map_err(corrupt)?;
-    jobs::save_chunk(db, job.id, number, &chunk).await?;
+    match lease.second_of {
+        Some(first) => seconds::want_again(db, first).await?,
+        None => {
+            let (number, range) = lease.in_chunk();
+            let mut chunk = jobs::load_chunk(db, &job, number).await?;
+            chunk.release(range).map_err(corrupt)?;
+            jobs::save_chunk(db, job.id, number, &chunk).await?;
+        }
+    }
     remove(db, &lease).await?;
     let reason = match end {
         LeaseEnd::Returned => return Ok(Freed { ended: true, failed_job: None }),
@@ -185,6 +328,12 @@ pub(super) async fn end(
     .bind(now_ms)
     .execute(&mut *db)
     .await?;
+    let record = record::abandoned(audits::record_of(db, lease.node).await?);
+    audits::save_record(db, lease.node, &record).await?;
+    if lease.second_of.is_some() {
+        // Its units were rendered once, so they can be.
+        return Ok(Freed { ended: true, failed_job: None });
+    }
     let failures = failures_around(db, &lease).await?;
     let Some(unit) = exhausted(&failures, failures_allowed) else {
         return Ok(Freed { ended: true, failed_job: None });
@@ -192,8 +341,16 @@ pub(super) async fn end(
     let frame =
         job.plan()?.frame_of(unit).map_or_else(String::new, |frame| format!(" of frame {frame}"));
     let told = format!(
-        "unit {unit}{frame} failed {failures_allowed} times on several nodes; the last time: {reason}"
+        "unit {unit}{frame} failed {failures_allowed} times, on nodes of several owners; the last time: \
+         {reason}"
     );
+    // It was the job, then, and none of its nodes.
+    sqlx::query(
+        "UPDATE node SET abandoned = 0 WHERE id IN (SELECT node FROM failure WHERE job = $1)",
+    )
+    .bind(&job.id.0[..])
+    .execute(&mut *db)
+    .await?;
     jobs::change(db, job.id, JobChange::Exhausted, Some(told)).await?;
     Ok(Freed { ended: true, failed_job: Some(job.id) })
 }
@@ -201,6 +358,9 @@ pub(super) async fn end(
 /// Takes a lease's row away, and its units from the job's count of leased ones.
 pub(super) async fn remove(db: &mut SqliteConnection, lease: &Lease) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM lease WHERE id = $1").bind(&lease.id.0[..]).execute(&mut *db).await?;
+    if lease.second_of.is_some() {
+        return Ok(());
+    }
     sqlx::query("UPDATE job SET leased = leased - $2 WHERE id = $1")
         .bind(&lease.job.0[..])
         .bind(sql(lease.units.end - lease.units.start))
@@ -215,8 +375,10 @@ async fn failures_around(
     lease: &Lease,
 ) -> Result<Vec<Failure>, StoreError> {
     let rows = sqlx::query(
-        "SELECT node, first, n FROM failure \
-         WHERE job = $1 AND first > $2 AND first < $3 AND first + n > $4",
+        "SELECT COALESCE(node.owner, failure.node) AS owner, failure.first, failure.n FROM failure \
+         LEFT JOIN node ON node.id = failure.node \
+         WHERE failure.job = $1 AND failure.first > $2 AND failure.first < $3 \
+         AND failure.first + failure.n > $4",
     )
     .bind(&lease.job.0[..])
     .bind(sql(lease.units.start) - LeaseGrant::MAX_UNITS as i64)
@@ -226,7 +388,7 @@ async fn failures_around(
     .await?;
     let failure = |row: &SqliteRow| {
         let (first, n) = (count(row, "first")?, count(row, "n")?);
-        Ok(Failure { node: NodeId(bytes(row, "node")?), units: first..first + n })
+        Ok(Failure { owner: row.try_get("owner")?, units: first..first + n })
     };
     rows.iter().map(failure).collect()
 }

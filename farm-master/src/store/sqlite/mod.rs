@@ -1,23 +1,51 @@
 //! The store in one SQLite file: WAL, every commit synced, one writer, several readers.
 //!
 //! Reading order: [`writer`] (how a change becomes durable) → `rows` (what a row means) → `jobs` →
-//! `leases` → `results` → `access`.
+//! `leases` → `seconds` → `results` → `unaudited` → `audits` → `verdicts` → `ledger` → `money` → `approval` → `mosaic` → `access` → `accounts`; of live streams `live` (every call) → `streams` → `sessions` →
+//! `segments` → `receipt` → `workers` → `webhooks`.
 
 mod access;
+mod accounts;
+mod approval;
+mod audits;
 mod jobs;
 mod leases;
+mod ledger;
+mod live;
+mod money;
+mod mosaic;
+mod receipt;
 mod results;
 mod rows;
+mod seconds;
+mod segments;
+mod sessions;
+mod streams;
+mod unaudited;
+mod verdicts;
+mod webhooks;
+mod workers;
 mod writer;
 
+use super::approval::{Answer, Objection, OpenDispute};
+use super::money::{
+    Accepted, BookPage, Booked, KeptQuote, Leaf, OpenEpoch, Owed, Payable, Raised, SpentEscrow,
+    TwoCommits,
+};
+use super::proof::{Audited, Finding, Settled, UnauditedFrame};
 use super::*;
 use anyhow::Context as _;
+use money::{chain, epochs, escrows, pay, quotes};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 use std::path::Path;
 use std::time::Duration;
+use tessera_ledger::{Account, Cause, Entry, Verified};
+use tessera_protocol::commit::{Commit, SignatureBytes};
+use tessera_protocol::finance::{EarningsView, JobPayout, PayoutState, PayoutView};
+use tessera_protocol::{Amount, QuoteId};
 use writer::Writer;
 
 /// Readers beside the writer.
@@ -83,6 +111,213 @@ impl Sqlite {
     }
 }
 
+impl ApprovalStore for Sqlite {
+    fn approve_due(&self, now_ms: i64) -> Later<'_, u64> {
+        self.write(move |db| Box::pin(approval::approve_due(db, now_ms)))
+    }
+    fn approve(&self, job: JobId, frame: Option<FrameNumber>) -> Later<'_, u64> {
+        self.write(move |db| Box::pin(approval::approve(db, job, frame)))
+    }
+    fn unapproved(&self, job: JobId) -> Later<'_, (u64, i64)> {
+        self.read(move |db| Box::pin(approval::unapproved(db, job)))
+    }
+    fn object(
+        &self,
+        job: JobId,
+        frame: FrameNumber,
+        reason: String,
+        seed: [u8; 32],
+        now_ms: i64,
+    ) -> Later<'_, Objection> {
+        self.write(move |db| {
+            Box::pin(async move { approval::object(db, job, frame, &reason, &seed, now_ms).await })
+        })
+    }
+    fn open_dispute(&self, kernel: KernelId) -> Later<'_, Option<OpenDispute>> {
+        self.read(move |db| Box::pin(approval::open_dispute(db, kernel)))
+    }
+    fn answer(
+        &self,
+        job: JobId,
+        frame: FrameNumber,
+        case: u32,
+        answer: Answer,
+        now_ms: i64,
+    ) -> Later<'_, Settled> {
+        self.write(move |db| {
+            Box::pin(async move { approval::answer(db, (job, frame, case), &answer, now_ms).await })
+        })
+    }
+}
+
+impl MoneyStore for Sqlite {
+    fn keep_quote(&self, quote: KeptQuote, now_ms: i64) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(async move { quotes::keep_quote(db, &quote, now_ms).await }))
+    }
+    fn quote(&self, id: QuoteId) -> Later<'_, Option<KeptQuote>> {
+        self.read(move |db| Box::pin(quotes::quote(db, id)))
+    }
+    fn accept_quote(&self, accepted: Accepted) -> Later<'_, Creation> {
+        self.write(move |db| Box::pin(async move { quotes::accept_quote(db, &accepted).await }))
+    }
+    fn owed(&self, lease: LeaseId) -> Later<'_, Option<Owed>> {
+        self.read(move |db| Box::pin(pay::owed(db, lease)))
+    }
+    fn unbooked(&self, limit: u32) -> Later<'_, Vec<Audited>> {
+        self.read(move |db| Box::pin(pay::unbooked(db, limit)))
+    }
+    fn book_lease(&self, verified: Verified, now_ms: i64) -> Later<'_, Booked> {
+        self.write(move |db| Box::pin(pay::book_lease(db, verified, now_ms)))
+    }
+    fn give_up_pay(&self, lease: LeaseId) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(pay::set_posted(db, lease, pay::Posted::Yes)))
+    }
+    fn book(&self, cause: Cause, now_ms: i64) -> Later<'_, Booked> {
+        self.write(move |db| Box::pin(async move { ledger::book(db, &cause, now_ms).await }))
+    }
+    fn books(&self, before: Option<i64>, limit: u32) -> Later<'_, BookPage> {
+        self.read(move |db| Box::pin(ledger::page(db, before, limit)))
+    }
+    fn entries_after(&self, entry: u64, limit: u32) -> Later<'_, Vec<Entry>> {
+        self.read(move |db| Box::pin(ledger::entries_after(db, entry, limit)))
+    }
+    fn is_counting(&self, lease: LeaseId) -> Later<'_, bool> {
+        self.read(move |db| Box::pin(pay::is_counting(db, lease)))
+    }
+    fn balances(&self) -> Later<'_, Vec<(Account, i64)>> {
+        self.read(|db| Box::pin(ledger::balances(db)))
+    }
+    fn epoch(&self, number: u64) -> Later<'_, Option<OpenEpoch>> {
+        self.read(move |db| Box::pin(epochs::epoch(db, number)))
+    }
+    fn claimable(&self, after: (u64, u32), limit: u32) -> Later<'_, Vec<Leaf>> {
+        self.read(move |db| Box::pin(epochs::claimable(db, after, limit)))
+    }
+    fn expiring(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<JobId>> {
+        self.read(move |db| Box::pin(escrows::expiring(db, until_ms, limit)))
+    }
+    fn note_deposit(&self, job: JobId, deposited: Amount, now_ms: i64) -> Later<'_, Amount> {
+        self.write(move |db| Box::pin(escrows::note_deposit(db, job, deposited, now_ms)))
+    }
+    fn raise_ceiling(&self, job: JobId, deposited: Amount, now_ms: i64) -> Later<'_, Raised> {
+        self.write(move |db| Box::pin(escrows::raise_ceiling(db, job, deposited, now_ms)))
+    }
+    fn balance(&self, account: Account) -> Later<'_, i64> {
+        self.read(move |db| Box::pin(async move { ledger::balance(db, &account).await }))
+    }
+    fn epochs(&self) -> Later<'_, u64> {
+        self.read(|db| Box::pin(epochs::epochs(db)))
+    }
+    fn open_epoch(&self) -> Later<'_, Option<OpenEpoch>> {
+        self.read(|db| Box::pin(epochs::open_epoch(db)))
+    }
+    fn begin_epoch(
+        &self,
+        payable: Payable,
+        floor: Amount,
+        now_ms: i64,
+    ) -> Later<'_, Option<OpenEpoch>> {
+        self.write(move |db| {
+            Box::pin(async move { epochs::begin_epoch(db, &payable, floor, now_ms).await })
+        })
+    }
+    fn leaf_done(&self, epoch: u64, leaf: u32, state: PayoutState, now_ms: i64) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(epochs::leaf_done(db, epoch, leaf, state, now_ms)))
+    }
+    fn cancel_epoch(&self, epoch: u64, now_ms: i64) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(epochs::cancel_epoch(db, epoch, now_ms)))
+    }
+    fn epoch_done(&self, epoch: u64) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(epochs::epoch_done(db, epoch)))
+    }
+    fn spent_escrows(&self, limit: u32) -> Later<'_, Vec<SpentEscrow>> {
+        self.read(move |db| Box::pin(escrows::spent_escrows(db, limit)))
+    }
+    fn end_escrow(&self, job: JobId, now_ms: i64) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(escrows::end_escrow(db, job, now_ms)))
+    }
+    fn close_escrow(&self, job: JobId, refund: Option<Cause>, now_ms: i64) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(escrows::close_escrow(db, job, refund, now_ms)))
+    }
+    fn attempt(&self, step: String) -> Later<'_, Option<String>> {
+        self.read(move |db| Box::pin(async move { chain::attempt(db, &step).await }))
+    }
+    fn note_attempt(&self, step: String, body: Option<String>) -> Later<'_, ()> {
+        self.write(move |db| {
+            Box::pin(async move { chain::note_attempt(db, &step, body.as_deref()).await })
+        })
+    }
+    fn equivocations(&self, limit: u32) -> Later<'_, Vec<TwoCommits>> {
+        self.read(move |db| Box::pin(chain::equivocations(db, limit)))
+    }
+    fn equivocation_shown(&self, lease: LeaseId, refused: Option<String>) -> Later<'_, ()> {
+        self.write(move |db| {
+            Box::pin(async move { chain::equivocation_shown(db, lease, refused.as_deref()).await })
+        })
+    }
+    fn refused_slashes(&self, limit: u32) -> Later<'_, Vec<(LeaseId, String)>> {
+        self.read(move |db| Box::pin(chain::refused_slashes(db, limit)))
+    }
+    fn payouts(
+        &self,
+        node: Option<NodeId>,
+        before: Option<(u64, u32)>,
+        limit: u32,
+    ) -> Later<'_, Vec<PayoutView>> {
+        self.read(move |db| Box::pin(epochs::payouts(db, node, before, limit)))
+    }
+    fn job_payouts(&self, job: JobId, operator: NodeId) -> Later<'_, Vec<JobPayout>> {
+        self.read(move |db| Box::pin(epochs::job_payouts(db, job, operator)))
+    }
+    fn earnings(&self, node: NodeId) -> Later<'_, EarningsView> {
+        self.read(move |db| Box::pin(pay::earnings(db, node)))
+    }
+}
+
+impl ProofStore for Sqlite {
+    fn unaudited(
+        &self,
+        kernel: KernelId,
+        now_ms: i64,
+        limit: u32,
+        taken: Vec<(JobId, FrameNumber)>,
+    ) -> Later<'_, Option<UnauditedFrame>> {
+        self.read(move |db| {
+            Box::pin(async move { unaudited::unaudited(db, kernel, now_ms, limit, &taken).await })
+        })
+    }
+    fn waiting_result(&self, lease: LeaseId) -> Later<'_, Option<StoredResult>> {
+        self.read(move |db| Box::pin(unaudited::waiting_result(db, lease)))
+    }
+    fn postpone(&self, lease: LeaseId, retry_ms: i64) -> Later<'_, u64> {
+        self.write(move |db| Box::pin(unaudited::postpone(db, lease, retry_ms)))
+    }
+    fn settle(&self, lease: LeaseId, finding: Finding, now_ms: i64) -> Later<'_, Settled> {
+        self.write(move |db| {
+            Box::pin(async move { audits::settle(db, lease, &finding, now_ms).await })
+        })
+    }
+    fn equivocated(
+        &self,
+        commit: Commit,
+        signature: SignatureBytes,
+        now_ms: i64,
+    ) -> Later<'_, Settled> {
+        self.write(move |db| {
+            Box::pin(async move { audits::equivocated(db, &commit, &signature, now_ms).await })
+        })
+    }
+    fn spoiled(&self, lease: LeaseId) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(audits::spoiled(db, lease)))
+    }
+    fn audited(&self, job: JobId, after: u64, limit: u32) -> Later<'_, Vec<Audited>> {
+        self.read(move |db| Box::pin(verdicts::audited(db, job, after, limit)))
+    }
+    fn audited_lease(&self, lease: LeaseId) -> Later<'_, Option<Audited>> {
+        self.read(move |db| Box::pin(verdicts::audited_lease(db, lease)))
+    }
+}
+
 impl Store for Sqlite {
     fn latest_ms(&self) -> Later<'_, i64> {
         self.read(|db| Box::pin(access::latest_ms(db)))
@@ -145,11 +380,22 @@ impl Store for Sqlite {
     fn node(&self, id: NodeId) -> Later<'_, Option<NodeView>> {
         self.read(move |db| Box::pin(access::node(db, id)))
     }
-    fn nodes(&self, after: Option<NodeId>, limit: u32) -> Later<'_, Vec<NodeView>> {
-        self.read(move |db| Box::pin(access::nodes(db, after, limit)))
+    fn nodes(
+        &self,
+        owner: Option<TokenId>,
+        after: Option<NodeId>,
+        limit: u32,
+    ) -> Later<'_, Vec<NodeView>> {
+        self.read(move |db| Box::pin(access::nodes(db, owner, after, limit)))
+    }
+    fn is_node_of(&self, id: NodeId, owner: TokenId) -> Later<'_, bool> {
+        self.read(move |db| Box::pin(access::is_node_of(db, id, owner)))
+    }
+    fn wish(&self, id: NodeId, wish: NodeWish) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(access::wish(db, id, wish)))
     }
 
-    fn lease(&self, ask: LeaseAsk) -> Later<'_, Option<Granted>> {
+    fn lease(&self, ask: LeaseAsk) -> Later<'_, Leased> {
         self.write(move |db| Box::pin(async move { leases::grant(db, &ask).await }))
     }
     fn lease_state(&self, id: LeaseId) -> Later<'_, LeaseState> {
@@ -178,8 +424,19 @@ impl Store for Sqlite {
     fn whole_frames(&self, limit: u32) -> Later<'_, Vec<WholeFrame>> {
         self.read(move |db| Box::pin(results::whole_frames(db, limit)))
     }
-    fn frame_done(&self, job: JobId, frame: FrameNumber, hash: ResultHash) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(results::frame_done(db, job, frame, hash)))
+    fn frame_done(
+        &self,
+        job: JobId,
+        frame: FrameNumber,
+        hash: ResultHash,
+        made_of: Vec<LeaseId>,
+        approve_by_ms: Option<i64>,
+    ) -> Later<'_, ()> {
+        self.write(move |db| {
+            Box::pin(async move {
+                results::frame_done(db, job, frame, hash, &made_of, approve_by_ms).await
+            })
+        })
     }
     fn unfinished_jobs(&self) -> Later<'_, Vec<JobView>> {
         self.read(|db| Box::pin(jobs::unfinished(db)))
@@ -187,14 +444,21 @@ impl Store for Sqlite {
     fn finish_job(&self, id: JobId, movie: bool, reason: Option<String>) -> Later<'_, Changed> {
         self.write(move |db| Box::pin(jobs::finish(db, id, movie, reason)))
     }
-    fn spent_results(&self, limit: u32) -> Later<'_, Vec<StoredResult>> {
-        self.read(move |db| Box::pin(results::spent(db, limit)))
+    fn spent_results(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<StoredResult>> {
+        self.read(move |db| Box::pin(results::spent(db, until_ms, limit)))
     }
     fn forget_results(&self, leases: Vec<LeaseId>) -> Later<'_, ()> {
         self.write(move |db| Box::pin(async move { results::forget(db, &leases).await }))
     }
     fn is_kept(&self, lease: LeaseId, commit: CommitId) -> Later<'_, bool> {
         self.read(move |db| Box::pin(results::is_kept(db, lease, commit)))
+    }
+
+    fn suggested(&self) -> Later<'_, Option<(RayPrice, i64)>> {
+        self.read(|db| Box::pin(quotes::suggested(db)))
+    }
+    fn suggest(&self, price: RayPrice, now_ms: i64) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(quotes::suggest(db, price, now_ms)))
     }
 
     fn totals(&self) -> Later<'_, Totals> {

@@ -1,14 +1,16 @@
-//! Results: entered once, then frames.
+//! Results: entered once, to be audited, then frames of those that were verified.
 
 use super::rows::{Job, bytes, corrupt, count, sql};
 use super::{jobs, leases};
-use crate::store::{CheckedResult, CommitId, Entered, StoreError, StoredResult, WholeFrame};
+use crate::store::{CheckedResult, Entered, StoreError, StoredResult, WholeFrame};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Connection as _, Row, SqliteConnection};
 use tessera_farm_core::lease::Lease;
-use tessera_protocol::job::{FrameView, JobEvent};
+use tessera_protocol::commit::AuditSecret;
+use tessera_protocol::job::{Dispute, FrameView, JobEvent};
+use tessera_protocol::node::DeviceClass;
 use tessera_protocol::submit::SubmitView;
-use tessera_protocol::{FrameNumber, JobId, LeaseId, ResultHash, UnitIndex};
+use tessera_protocol::{CommitId, FrameNumber, JobId, LeaseId, ResultHash, UnitIndex};
 
 pub(super) async fn enter(
     db: &mut SqliteConnection,
@@ -24,45 +26,23 @@ pub(super) async fn enter(
         .frame_of(UnitIndex(lease.units.start))
         .ok_or_else(|| corrupt(format!("lease {} lies beyond its job", lease.id)))?;
 
-    // Structure is the only step of verification there is: the caller made it, so what is
-    // submitted is verified in the same transaction.
-    let (number, range) = lease.in_chunk();
-    let mut chunk = jobs::load_chunk(db, &job, number).await?;
-    chunk.submit(range.clone()).map_err(corrupt)?;
-    chunk.verify(range).map_err(corrupt)?;
-    jobs::save_chunk(db, job.id, number, &chunk).await?;
+    let secret = leases::secret(db, lease.id).await?;
     leases::remove(db, &lease).await?;
-    let verified_of_frame = count_frame(db, &lease, frame).await?;
-    let rays = job.rays.saturating_add(result.rays);
-    let verified = job.verified + units;
-    sqlx::query("UPDATE job SET verified = $2, rays = $3 WHERE id = $1")
-        .bind(&job.id.0[..])
-        .bind(sql(verified))
-        .bind(sql(rays))
-        .execute(&mut *db)
-        .await?;
-    keep(db, &lease, frame, result).await?;
-    sqlx::query("DELETE FROM failure WHERE job = $1 AND first >= $2 AND first + n <= $3")
-        .bind(&job.id.0[..])
-        .bind(sql(lease.units.start))
-        .bind(sql(lease.units.end))
-        .execute(&mut *db)
-        .await?;
-    sqlx::query(
-        "UPDATE node SET units_verified = units_verified + $2, \
-         rays_verified = rays_verified + $3, last_seen_ms = CASE WHEN last_seen_ms < $4 THEN $4 ELSE last_seen_ms END WHERE id = $1",
-    )
-    .bind(&lease.node.0[..])
-    .bind(sql(units))
-    .bind(sql(result.rays))
-    .bind(result.now_ms)
-    .execute(&mut *db)
-    .await?;
-    jobs::emit(db, job.id, &JobEvent::Units { verified, total: job.units, rays }).await?;
-    Ok(Entered::Now {
-        answer: SubmitView { accepted: units, already_done: 0 },
-        frame_complete: verified_of_frame == job.units_per_frame,
-    })
+    if lease.second_of.is_none() {
+        let (number, range) = lease.in_chunk();
+        let mut chunk = jobs::load_chunk(db, &job, number).await?;
+        chunk.submit(range).map_err(corrupt)?;
+        jobs::save_chunk(db, job.id, number, &chunk).await?;
+        sqlx::query("UPDATE job SET submitted = submitted + $2 WHERE id = $1")
+            .bind(&job.id.0[..])
+            .bind(sql(units))
+            .execute(&mut *db)
+            .await?;
+    }
+    let wants_second = job.spec.class == DeviceClass::Tolerant && lease.second_of.is_none();
+    keep(db, &lease, frame, &secret, wants_second, result).await?;
+    leases::seen(db, lease.node, result.now_ms).await?;
+    Ok(Entered::Now(SubmitView { accepted: units, already_done: 0, acknowledgement: None }))
 }
 
 async fn entered_before(
@@ -80,20 +60,21 @@ async fn entered_before(
     Ok(Entered::Before(leases::answer(&row)?))
 }
 
-/// Adds a lease's units to its frame, and answers how many of the frame are verified.
-async fn count_frame(
+/// Adds units to a frame's verified ones, or takes them away, and answers how many there are.
+pub(super) async fn count_frame(
     db: &mut SqliteConnection,
-    lease: &Lease,
+    job: JobId,
     frame: FrameNumber,
+    units: i64,
 ) -> Result<u64, StoreError> {
     let row = sqlx::query(
         "INSERT INTO frame (job, frame, verified) VALUES ($1, $2, $3) \
          ON CONFLICT (job, frame) DO UPDATE SET verified = frame.verified + excluded.verified \
          RETURNING verified",
     )
-    .bind(&lease.job.0[..])
+    .bind(&job.0[..])
     .bind(i64::from(frame.0))
-    .bind(sql(lease.units.end - lease.units.start))
+    .bind(units)
     .fetch_one(db)
     .await?;
     count(&row, "verified")
@@ -103,12 +84,15 @@ async fn keep(
     db: &mut SqliteConnection,
     lease: &Lease,
     frame: FrameNumber,
+    (secret, granted_ms): &(AuditSecret, i64),
+    wants_second: bool,
     result: &CheckedResult,
 ) -> Result<(), StoreError> {
     let units = sql(lease.units.end - lease.units.start);
     sqlx::query(
         "INSERT INTO result (lease, job, frame, generation, node, first, n, commit_id, rays, \
-         accepted, stored, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)",
+         accepted, stored, at_ms, secret, audit, second_of, second, price, took_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, 0, $13, $14, $15, $16)",
     )
     .bind(&lease.id.0[..])
     .bind(&lease.job.0[..])
@@ -121,12 +105,17 @@ async fn keep(
     .bind(sql(result.rays))
     .bind(units)
     .bind(result.now_ms)
+    .bind(&secret.0[..])
+    .bind(lease.second_of.map(|first| first.0.to_vec()))
+    .bind(i64::from(wants_second))
+    .bind(sql(lease.price.0))
+    .bind(result.now_ms.saturating_sub(*granted_ms).max(1))
     .execute(db)
     .await?;
     Ok(())
 }
 
-fn frame_number(row: &SqliteRow) -> Result<FrameNumber, StoreError> {
+pub(super) fn frame_number(row: &SqliteRow) -> Result<FrameNumber, StoreError> {
     Ok(FrameNumber(u32::try_from(count(row, "frame")?).map_err(corrupt)?))
 }
 
@@ -137,8 +126,12 @@ pub(super) async fn frames(
     limit: u32,
 ) -> Result<Vec<FrameView>, StoreError> {
     let rows = sqlx::query(
-        "SELECT frame.frame, frame.verified, frame.hash, job.units_per_frame \
+        "SELECT frame.frame, frame.verified, frame.hash, frame.approved, frame.approve_by_ms, \
+         job.units_per_frame, dispute.reason, dispute.answer \
          FROM frame JOIN job ON job.id = frame.job \
+         LEFT JOIN dispute ON dispute.job = frame.job AND dispute.frame = frame.frame \
+         AND dispute.case_no = (SELECT MAX(case_no) FROM dispute AS other \
+         WHERE other.job = frame.job AND other.frame = frame.frame) \
          WHERE frame.job = $1 AND frame.frame >= $2 ORDER BY frame.frame LIMIT $3",
     )
     .bind(&job.0[..])
@@ -148,17 +141,34 @@ pub(super) async fn frames(
     .await?;
     let view = |row: &SqliteRow| {
         let assembled = row.try_get::<Option<&[u8]>, _>("hash")?.is_some();
+        let approved = row.try_get::<i64, _>("approved")? != 0;
+        let approve_by_ms: i64 = row.try_get("approve_by_ms")?;
+        let reason: Option<String> = row.try_get("reason")?;
+        let answer = row.try_get("answer")?;
         Ok(FrameView {
             frame: frame_number(row)?,
             verified: count(row, "verified")?,
             units: count(row, "units_per_frame")?,
             hash: assembled.then(|| bytes(row, "hash").map(ResultHash)).transpose()?,
+            approve_by_ms: (!approved).then_some(approve_by_ms),
+            dispute: reason.map(|reason| Dispute { reason, answer }),
         })
     };
     rows.iter().map(view).collect()
 }
 
 pub(super) async fn whole_frames(
+    db: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<WholeFrame>, StoreError> {
+    // One view of all: a result that is rejected between two questions would leave a hole.
+    let mut db = db.begin().await?;
+    let whole = whole_frames_now(&mut db, limit).await?;
+    db.commit().await?;
+    Ok(whole)
+}
+
+async fn whole_frames_now(
     db: &mut SqliteConnection,
     limit: u32,
 ) -> Result<Vec<WholeFrame>, StoreError> {
@@ -174,26 +184,31 @@ pub(super) async fn whole_frames(
     for row in &rows {
         let frame = frame_number(row)?;
         let job = Job::of(db, JobId(bytes(row, "job")?)).await?;
-        let results = sqlx::query(
-            "SELECT job, lease, commit_id, first, n FROM result \
-             WHERE job = $1 AND frame = $2 AND stored = 1 ORDER BY first",
-        )
-        .bind(&job.id.0[..])
-        .bind(i64::from(frame.0))
-        .fetch_all(&mut *db)
-        .await?;
-        whole.push(WholeFrame {
-            job: job.id,
-            frame,
-            spec: job.spec,
-            kernel: job.kernel,
-            results: results.iter().map(stored).collect::<Result<_, _>>()?,
-        });
+        let results = counting(db, job.id, frame).await?;
+        whole.push(WholeFrame { job: job.id, frame, spec: job.spec, kernel: job.kernel, results });
     }
     Ok(whole)
 }
 
-fn stored(row: &SqliteRow) -> Result<StoredResult, StoreError> {
+/// The results of a frame that count, in the order of their units.
+pub(super) async fn counting(
+    db: &mut SqliteConnection,
+    job: JobId,
+    frame: FrameNumber,
+) -> Result<Vec<StoredResult>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT job, lease, commit_id, first, n FROM result \
+         WHERE job = $1 AND frame = $2 AND stored = 1 AND audit = 1 AND second_of IS NULL \
+         ORDER BY first",
+    )
+    .bind(&job.0[..])
+    .bind(i64::from(frame.0))
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(stored).collect()
+}
+
+pub(super) fn stored(row: &SqliteRow) -> Result<StoredResult, StoreError> {
     let first = count(row, "first")?;
     Ok(StoredResult {
         job: JobId(bytes(row, "job")?),
@@ -208,14 +223,25 @@ pub(super) async fn frame_done(
     job: JobId,
     frame: FrameNumber,
     hash: ResultHash,
+    made_of: &[LeaseId],
+    approve_by_ms: Option<i64>,
 ) -> Result<(), StoreError> {
-    let marked =
-        sqlx::query("UPDATE frame SET hash = $3 WHERE job = $1 AND frame = $2 AND hash IS NULL")
-            .bind(&job.0[..])
-            .bind(i64::from(frame.0))
-            .bind(&hash.0[..])
-            .execute(&mut *db)
-            .await?;
+    let counting = counting(db, job, frame).await?;
+    if !counting.iter().map(|result| result.lease).eq(made_of.iter().copied()) {
+        return Ok(());
+    }
+    // Only who pays has to approve.
+    let marked = sqlx::query(
+        "UPDATE frame SET hash = $3, approve_by_ms = COALESCE($4, 0), approved = CASE WHEN $4 IS NULL \
+         OR (SELECT escrow FROM job WHERE id = $1) = 0 THEN 1 ELSE 0 END \
+         WHERE job = $1 AND frame = $2 AND hash IS NULL",
+    )
+    .bind(&job.0[..])
+    .bind(i64::from(frame.0))
+    .bind(&hash.0[..])
+    .bind(approve_by_ms)
+    .execute(&mut *db)
+    .await?;
     if marked.rows_affected() == 0 {
         return Ok(());
     }
@@ -226,20 +252,40 @@ pub(super) async fn frame_done(
     jobs::emit(db, job, &JobEvent::Frame { frame, hash }).await
 }
 
+/// Jobs whose sums are looked for at once.
+const JOBS: u32 = 16;
+
 pub(super) async fn spent(
     db: &mut SqliteConnection,
+    until_ms: i64,
     limit: u32,
 ) -> Result<Vec<StoredResult>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT result.job, result.lease, result.commit_id, result.first, result.n FROM result \
-         JOIN job ON job.id = result.job \
-         JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
-         WHERE result.stored = 1 AND (job.state >= 2 OR frame.hash IS NOT NULL) LIMIT $1",
+    let jobs = sqlx::query(
+        "SELECT id FROM job WHERE keeps = 1 AND ended_ms <= $1 AND EXISTS (SELECT 1 FROM result \
+         WHERE result.job = job.id AND result.stored = 1 AND result.audit <> 0 \
+         AND (result.audit = 2 OR result.price = 0 OR result.posted <> 0)) \
+         ORDER BY ended_ms LIMIT $2",
     )
-    .bind(limit)
-    .fetch_all(db)
+    .bind(until_ms)
+    .bind(JOBS)
+    .fetch_all(&mut *db)
     .await?;
-    rows.iter().map(stored).collect()
+    let mut spent = Vec::new();
+    for job in &jobs {
+        let rows = sqlx::query(
+            "SELECT job, lease, commit_id, first, n FROM result \
+             WHERE job = $1 AND stored = 1 AND audit <> 0 \
+             AND (audit = 2 OR price = 0 OR posted <> 0) LIMIT $2",
+        )
+        .bind(job.try_get::<&[u8], _>("id")?)
+        .bind(i64::from(limit) - spent.len() as i64)
+        .fetch_all(&mut *db)
+        .await?;
+        for row in &rows {
+            spent.push(stored(row)?);
+        }
+    }
+    Ok(spent)
 }
 
 pub(super) async fn forget(
@@ -252,6 +298,13 @@ pub(super) async fn forget(
             .execute(&mut *db)
             .await?;
     }
+    // A job that keeps nothing any more is looked at no more.
+    sqlx::query(
+        "UPDATE job SET keeps = 0 WHERE keeps = 1 AND NOT EXISTS \
+         (SELECT 1 FROM result WHERE result.job = job.id AND result.stored = 1)",
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -1,13 +1,18 @@
 //! What a row means. SQL knows signed 64-bit integers and bytes; here they become what they stand
 //! for, and what cannot stand for anything is [`StoreError::Corrupt`], not a panic.
 
+use super::money::escrows::CLOSED;
 use crate::auth::TokenId;
-use crate::store::StoreError;
+use crate::store::{LeaseAsk, StoreError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use tessera_farm_core::plan::Plan;
-use tessera_protocol::job::{JobSpec, JobState, JobView, UnitCounts};
-use tessera_protocol::{JobId, KernelId};
+use tessera_market::{Bidder, Order, Reason, may_take};
+use tessera_protocol::job::{JobMoney, JobSpec, JobState, JobView, UnitCounts};
+use tessera_protocol::money::pay;
+use tessera_protocol::node::DeviceClass;
+use tessera_protocol::{Amount, JobId, KernelId, RayPrice, SceneFactor, Tier};
+use tessera_quote::{Decision, Reserve, Standing, decide};
 
 pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(what.to_string())
@@ -37,6 +42,34 @@ pub(super) fn sql(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// In SQL, a column that grows and stops at the largest number. SQLite would go on in floating
+/// point, and nobody could read the row any more.
+macro_rules! grown {
+    ($column:literal, $by:literal) => {
+        concat!(
+            $column,
+            " = CASE WHEN ",
+            $column,
+            " > 9223372036854775807 - ",
+            $by,
+            " THEN 9223372036854775807 ELSE ",
+            $column,
+            " + ",
+            $by,
+            " END"
+        )
+    };
+}
+
+/// In SQL, a sum that stops at the largest number, where one of integers fails. Exact up to 2^53.
+macro_rules! sum {
+    ($column:literal) => {
+        concat!("CAST(COALESCE(SUM(CAST(", $column, " AS DOUBLE PRECISION)), 0) AS BIGINT)")
+    };
+}
+
+pub(super) use {grown, sum};
+
 const STATES: [JobState; 5] = [
     JobState::Active,
     JobState::Paused,
@@ -58,6 +91,25 @@ pub(super) fn state_to_sql(state: JobState) -> i64 {
 pub(super) fn state_from_sql(value: i64) -> Result<JobState, StoreError> {
     let state = usize::try_from(value).ok().and_then(|at| STATES.get(at));
     state.copied().ok_or_else(|| corrupt(format!("job state {value}")))
+}
+
+/// As how many a ray of a job's scene counts.
+pub(super) fn factor(row: &SqliteRow) -> Result<SceneFactor, StoreError> {
+    Ok(SceneFactor(u32::try_from(count(row, "factor")?).map_err(corrupt)?))
+}
+
+pub(super) fn tier_to_sql(tier: Tier) -> i64 {
+    match tier {
+        Tier::Economy => 0,
+        Tier::Standard => 1,
+        Tier::Priority => 2,
+    }
+}
+
+pub(super) fn tier_from_sql(value: i64) -> Result<Tier, StoreError> {
+    let tiers = [Tier::Economy, Tier::Standard, Tier::Priority];
+    let tier = usize::try_from(value).ok().and_then(|at| tiers.get(at));
+    tier.copied().ok_or_else(|| corrupt(format!("tier {value}")))
 }
 
 /// A job's row.
@@ -82,6 +134,20 @@ pub(super) struct Job {
     pub(super) movie: bool,
     pub(super) generation: u64,
     pub(super) next_chunk: u64,
+    /// What its owner pays for 10^9 factored rays at most; 0 where nobody pays.
+    pub(super) max_price: RayPrice,
+    pub(super) factor: SceneFactor,
+    pub(super) tier: Tier,
+    pub(super) ceiling: Amount,
+    /// What the operator's reserve carries beyond it.
+    pub(super) carry: Amount,
+    pub(super) charged: Amount,
+    /// What the reserve paid of it.
+    pub(super) carried: Amount,
+    /// What the operator took at its end.
+    pub(super) fee: Amount,
+    /// Whether its escrow is closed.
+    pub(super) settled: bool,
 }
 
 impl Job {
@@ -107,6 +173,15 @@ impl Job {
             movie: row.try_get::<i64, _>("movie")? != 0,
             generation: count(row, "generation")?,
             next_chunk: count(row, "next_chunk")?,
+            max_price: RayPrice(count(row, "max_price")?),
+            factor: factor(row)?,
+            tier: tier_from_sql(row.try_get("tier")?)?,
+            ceiling: Amount(count(row, "ceiling")?),
+            carry: Amount(count(row, "carry")?),
+            charged: Amount(count(row, "charged")?),
+            carried: Amount(count(row, "carried")?),
+            fee: Amount(count(row, "fee")?),
+            settled: row.try_get::<i64, _>("escrow")? == CLOSED,
         })
     }
 
@@ -124,6 +199,66 @@ impl Job {
     /// A job that must be there, since another row names it.
     pub(super) async fn of(db: &mut SqliteConnection, id: JobId) -> Result<Self, StoreError> {
         Self::find(db, id).await?.ok_or_else(|| corrupt(format!("job {id} is named and missing")))
+    }
+
+    /// What a node that takes part of it is paid: what it asks, or nothing where nobody pays.
+    pub(super) fn price_for(&self, ask: &LeaseAsk) -> RayPrice {
+        if self.max_price == RayPrice(0) { RayPrice(0) } else { ask.bidder.asks }
+    }
+
+    /// Whether `more` units may be leased, by what those took that are verified, each at the highest price
+    /// and as often as it is rendered. `None` where nobody pays, or nothing is known yet.
+    pub(super) fn overrun(&self, more: u64) -> Option<Decision> {
+        if self.max_price == RayPrice(0) || self.verified == 0 {
+            return None;
+        }
+        let renders = if self.spec.class == DeviceClass::Tolerant { 2 } else { 1 };
+        let cost = |units: u64| {
+            let rays = u128::from(self.rays) * u128::from(units) * renders;
+            let rays = u64::try_from(rays / u128::from(self.verified)).ok();
+            let cost = rays.and_then(|rays| pay(rays, self.factor, self.max_price));
+            cost.unwrap_or(Amount::MAX)
+        };
+        // What was set aside for this job already heeds what its owner's others have.
+        let carried = u128::from(self.carry.0) * 1000 / u128::from(self.ceiling.0.max(1));
+        let reserve = Reserve {
+            most_permille: u32::try_from(1000 + carried).unwrap_or(u32::MAX),
+            most_per_account: self.carry,
+        };
+        let standing = Standing {
+            ceiling: self.ceiling,
+            charged: cost(self.verified),
+            in_flight: cost(self.leased + self.submitted),
+            reserve_of_others: Amount::ZERO,
+        };
+        Some(decide(&reserve, &standing, cost(more)))
+    }
+
+    /// What is auctioned of it; `None` where nobody pays.
+    pub(super) fn order(&self) -> Option<Order> {
+        (self.max_price > RayPrice(0)).then_some(Order {
+            max_price: self.max_price,
+            tier: self.tier,
+            class: self.spec.class,
+            kernel: self.kernel,
+            min_stake: Amount::ZERO,
+        })
+    }
+
+    /// Whether a node may take part of it now. Where nobody pays, nobody is outbid.
+    pub(super) fn may_take(&self, ask: &LeaseAsk) -> Result<(), Reason> {
+        match self.order() {
+            Some(order) => {
+                let scene = self.spec.scene;
+                let with_scene = |bidder: &Bidder| {
+                    let has_scene = ask.sent.contains(&(bidder.node, scene));
+                    Bidder { has_scene, ..*bidder }
+                };
+                let rivals: Vec<Bidder> = ask.rivals.iter().map(with_scene).collect();
+                may_take(&with_scene(&ask.bidder), &order, &rivals).map(|_| ())
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn plan(&self) -> Result<Plan, StoreError> {
@@ -154,6 +289,16 @@ impl Job {
             rays: self.rays,
             movie: self.movie,
             warnings: self.warnings,
+            money: (self.max_price > RayPrice(0)).then_some(JobMoney {
+                max_price: self.max_price,
+                factor: self.factor,
+                tier: self.tier,
+                ceiling: self.ceiling,
+                charged: self.charged,
+                carried: self.carried,
+                fee: self.fee,
+                settled: self.settled,
+            }),
         })
     }
 }

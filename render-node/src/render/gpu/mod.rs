@@ -7,12 +7,13 @@
 pub mod device;
 pub mod spirv;
 
-use super::{Backend, DeviceDescription, PreparedFrame, RenderError, check_request};
+use super::{Backend, DeviceDescription, RenderError, check_request};
 use device::{Gpu, device_error};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tessera_protocol::{PixelSum, SampleRange, TileRect};
+use tessera_reference::PreparedFrame;
 use tessera_shaders::layout::{Slice, Sum};
 use tessera_shaders::wgsl::WORKGROUP;
 
@@ -39,6 +40,12 @@ impl GpuBackend {
     /// On the first device whose name contains `wanted`, or the first one at all.
     pub fn new(wanted: Option<&str>) -> Result<Self, RenderError> {
         Self::with_kernel(wanted, &tessera_shaders::wgsl::source(), spirv::Exactness::Kept)
+    }
+
+    /// The same with arithmetic that the driver may rearrange: its bits are its own.
+    pub fn fast(wanted: Option<&str>) -> Result<Self, RenderError> {
+        let kernel = tessera_shaders::wgsl::source();
+        Self::with_kernel(wanted, &kernel, spirv::Exactness::Dropped)
     }
 
     /// With another text of the kernel: tests show what each rule is good for by leaving it out.

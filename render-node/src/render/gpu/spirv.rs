@@ -8,7 +8,7 @@ use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use std::collections::BTreeSet;
 
-/// Whether the compiled kernel keeps the contract. Tests compile without, to show the difference.
+/// Whether the compiled kernel keeps the contract. Tolerant devices run it without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exactness {
     /// `NoContraction` on all float arithmetic.

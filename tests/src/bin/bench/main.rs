@@ -5,10 +5,20 @@
 //! defect. The programs must be of the same build.
 //!
 //! Map: [`master`] (jobs of many units) → [`tiles`] (results on their way) → [`pictures`]
-//! (rendering).
+//! (rendering) → [`attacks`] (what cheating brings, and finding it costs) → [`alike`] (what devices that are not exact make) →
+//! [`ladder`] (a file to a ladder) → [`live`] (streams) → [`hour`] (a long one) →
+//! [`segments`] (telling false renditions from true). `bench attacks`, `bench alike`, `bench ladder`, `bench live`, `bench hour` and
+//! `bench segments` print one part alone.
 
+mod alike;
+mod attacks;
+mod hour;
+mod ladder;
+mod live;
 mod master;
 mod pictures;
+mod samples;
+mod segments;
 mod tiles;
 
 use anyhow::Context as _;
@@ -17,10 +27,30 @@ use tessera_scenes::Scene;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     println!("work | figure | aim | how it was measured");
+    match std::env::args().nth(1).as_deref() {
+        Some("segments") => return segments::compare_segments(segments::Set::Judging),
+        Some("segments-tuning") => return segments::compare_segments(segments::Set::Tuning),
+        Some("attacks") => {
+            attacks::cost()?;
+            return attacks::attack();
+        }
+        Some("alike") => return alike::compare(),
+        Some("ladder") => return ladder::transcode_a_film(),
+        Some("hour") => return hour::accelerate().await,
+        Some("live") => return live::stream().await,
+        _ => {}
+    }
     master::accept_ten_million_units().await?;
     master::complete_a_million_units().await?;
     tiles::move_tiles()?;
-    pictures::render_pictures()
+    pictures::render_pictures()?;
+    attacks::cost()?;
+    attacks::attack()?;
+    alike::compare()?;
+    ladder::transcode_a_film()?;
+    live::stream().await?;
+    hour::accelerate().await?;
+    segments::compare_segments(segments::Set::Judging)
 }
 
 fn row(work: &str, figure: &str, aim: &str, how: &str) {

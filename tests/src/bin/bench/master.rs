@@ -1,23 +1,26 @@
 //! What jobs of many units cost the master.
 
-use crate::tiles::{rendered_tiles, sealed};
-use crate::{NO_AIM, room, row};
+use crate::tiles::sealed;
+use crate::{NO_AIM, row};
 use anyhow::{Context as _, ensure};
 use render_node::render::cpu::CpuBackend;
-use render_node::render::source::kernel_id;
 use render_node::render::{Backend as _, conformance};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tessera_client::{Client, Enrolment, NodeClient, no_progress};
 use tessera_film::pack::pack;
 use tessera_protocol::commit::{Commit, NodeKey, UnitResult};
 use tessera_protocol::job::{FrameSpan, JobSpec};
-use tessera_protocol::lease::{LeaseRequest, Unit};
+use tessera_protocol::lease::{LeaseGrant, LeaseRequest, Unit};
 use tessera_protocol::node::{DeviceClass, DeviceView};
-use tessera_protocol::settings::RenderSettings;
-use tessera_protocol::{FrameNumber, PixelSum, sums};
-use world::farm::{Farm, Process};
+use tessera_protocol::settings::{Background, RenderSettings};
+use tessera_protocol::{FrameNumber, PixelSum, SceneHash, sums, tree};
+use tessera_reference::{Source, kernel_id};
+use tessera_scenes::model::{Material, Model, Node};
+use tessera_scenes::shapes::cuboid;
+use world::farm::Farm;
+use world::process::Process;
 
 /// So long that no lease expires.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -79,7 +82,8 @@ pub(crate) async fn complete_a_million_units() -> anyhow::Result<()> {
 
     let work = "complete a job of 10^6 units";
     let how = "farm-master as a process; one node over HTTP, 16 leases at once, that sends the \
-               same 64 rendered pixels for every unit, packed once: its rendering costs nothing";
+               same 64 pixels for every unit, packed once: its rendering costs nothing, since its \
+               scene shows nothing; all results audited by the master";
     let figure = format!("{:.0} units/s, {leases} leases", 1e6 / verified);
     row(work, &figure, NO_AIM, how);
     row(work, &format!("{completed:.1} s"), NO_AIM, "the same, its 100 frames and film assembled");
@@ -100,17 +104,34 @@ async fn many_units(
     side: u32,
     spp: u32,
 ) -> anyhow::Result<JobSpec> {
-    let file = farm.path().join("room.glb");
-    std::fs::write(&file, room()?.glb)?;
+    let file = farm.path().join("nothing.glb");
+    std::fs::write(&file, nothing_to_see())?;
     Ok(JobSpec {
         name: "bench".to_owned(),
         scene: client.upload(&file, no_progress()).await?.blob,
-        settings: RenderSettings { width: side, height: side, spp, ..RenderSettings::default() },
+        settings: settings(side, spp),
         frames: FrameSpan { first: FrameNumber(0), last: FrameNumber(frames - 1) },
         fps: 24,
         tile: SMALL_TILE,
         samples_per_unit: 1,
+        class: DeviceClass::Exact,
     })
+}
+
+fn settings(side: u32, spp: u32) -> RenderSettings {
+    let background = Background::Black;
+    RenderSettings { width: side, height: side, spp, background, ..RenderSettings::default() }
+}
+
+/// A scene whose camera looks away from all there is: every sample of every pixel is one ray into
+/// the dark, so one tile is the honest result of every unit.
+fn nothing_to_see() -> Vec<u8> {
+    let mut model = Model::new();
+    let matt = model.material(Material::matt([0.5; 3]));
+    let mesh = model.shape(cuboid([1.0; 3]), matt);
+    model.node(Node::mesh(mesh));
+    model.camera([0.0, 0.0, 5.0], [0.0, 0.0, 10.0], 40.0);
+    model.to_glb()
 }
 
 /// A node that sends the same tile for every unit.
@@ -119,6 +140,7 @@ struct Sender {
     node: NodeClient,
     key: Arc<NodeKey>,
     tile: Arc<[PixelSum]>,
+    source: Arc<Mutex<Source>>,
 }
 
 impl Sender {
@@ -135,31 +157,36 @@ impl Sender {
         let key = NodeKey::generate()?;
         let (view, node) = enrolment.join(&key, "sender", &device).await?;
         ensure!(view.class == DeviceClass::Exact, "not exact: are all programs of one build?");
-        let tile = rendered_tiles(SMALL_TILE, SMALL_TILE, 1)?.remove(0);
-        Ok(Self { node, key: Arc::new(key), tile: tile.into() })
+        let dark = PixelSum { rays: 1, ..PixelSum::default() };
+        let tile = vec![dark; (SMALL_TILE * SMALL_TILE) as usize].into();
+        let source = Arc::new(Mutex::new(Source::load(&nothing_to_see(), None)?));
+        Ok(Self { node, key: Arc::new(key), tile, source })
     }
 
     /// Leases and submits; returns the number of leases.
     async fn until_no_work_is_left(self) -> anyhow::Result<u64> {
-        let request = LeaseRequest { kernel: kernel_id(), samples_wanted: u64::MAX, wait_ms: 0 };
-        let (hash, rays, packed) =
-            (sums::hash(&self.tile), sums::rays(&self.tile), pack(&self.tile));
+        let request =
+            LeaseRequest { kernel: kernel_id(), samples_wanted: u64::MAX, wait_ms: 0, ask: None };
+        let (root, rays, packed) =
+            (tree::root(&self.tile), sums::rays(&self.tile), pack(&self.tile));
         let mut leases = 0;
         while let Some(grant) = self.node.lease(&request).await? {
-            let result = |unit: &Unit| UnitResult { unit: unit.index, hash, rays };
-            let commit = Commit {
-                node: self.key.node(),
-                job: grant.job,
-                kernel: grant.kernel,
-                lease: grant.lease,
-                generation: grant.generation,
-                results: grant.units.iter().map(result).collect(),
-            };
+            let result = |unit: &Unit| UnitResult { unit: unit.index, root, rays };
+            let frame = grant.units.first().context("a lease has units")?.frame;
+            let results = grant.units.iter().map(result).collect();
+            let scene = self.scene_of(&grant, frame)?;
+            let commit = Commit::under(&grant, self.key.node(), scene, results);
             let body = sealed(&self.key, commit, &vec![packed.clone(); grant.units.len()]);
             self.node.submit(grant.lease, body).await?;
             leases += 1;
         }
         Ok(leases)
+    }
+
+    fn scene_of(&self, grant: &LeaseGrant, frame: FrameNumber) -> anyhow::Result<SceneHash> {
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let time_s = f64::from(frame.0) / f64::from(grant.fps);
+        Ok(source.frame(&grant.settings, frame, time_s)?.hash)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{NO_AIM, room, row};
 use anyhow::{Context as _, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use world::farm::program;
+use world::process::program;
 use world::vulkan::Driver;
 
 /// A picture to render: what it is called, and what `render-node render` is told.

@@ -4,8 +4,7 @@
 use crate::{NO_AIM, room, row};
 use anyhow::{Context as _, ensure};
 use render_node::render::cpu::CpuBackend;
-use render_node::render::source::kernel_id;
-use render_node::render::{Backend as _, Source, conformance};
+use render_node::render::{Backend as _, conformance};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -14,12 +13,16 @@ use tessera_farm_core::lease::Lease;
 use tessera_film::pack::{pack, unpack};
 use tessera_protocol::commit::{Commit, NodeKey, UnitResult};
 use tessera_protocol::lease::Unit;
+use tessera_protocol::node::DeviceClass;
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::submit::{self, SubmitHeader};
 use tessera_protocol::tile::TileGrid;
 use tessera_protocol::{
-    FrameNumber, Generation, JobId, LeaseId, PixelSum, SampleRange, UnitIndex, sums,
+    FrameNumber, Generation, JobId, LeaseId, MasterId, PixelSum, RayPrice, SampleRange,
+    SceneFactor, SceneHash, SecretHash, UnitIndex, sums, tree,
 };
+use tessera_reference::Source;
+use tessera_reference::kernel_id;
 
 /// How long each step is repeated: long enough that a clock's grain and a cold cache don't count.
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -55,18 +58,29 @@ pub(crate) fn move_tiles() -> anyhow::Result<()> {
         job: JobId([2; 16]),
         kernel: kernel_id(),
         node: key.node(),
+        secret: SecretHash([3; 32]),
         units: 0..count,
+        second_of: None,
+        class: DeviceClass::Exact,
+        price: RayPrice(0),
+        factor: SceneFactor::ONE,
     };
+    let settings = settings_of_room(256, SAMPLES)?;
     let send = || {
         let result = |(unit, tile): (u64, &Vec<PixelSum>)| UnitResult {
             unit: UnitIndex(unit),
-            hash: sums::hash(tile),
+            root: tree::root(tile),
             rays: sums::rays(tile),
         };
         let commit = Commit {
+            master: MasterId([12; 32]),
+            class: DeviceClass::Exact,
             node: lease.node,
             job: lease.job,
             kernel: lease.kernel,
+            scene: SceneHash([4; 32]),
+            settings: settings.hash(),
+            secret: lease.secret,
             lease: lease.id,
             generation: lease.generation,
             results: (0..).zip(&tiles).map(result).collect(),
@@ -76,11 +90,10 @@ pub(crate) fn move_tiles() -> anyhow::Result<()> {
     let body = send();
     print("hash and sign one commit", seconds_a_round(|| send() == body)?);
 
-    let settings = settings_of_room(256, SAMPLES)?;
     let grid = TileGrid::new(256, 256, SIDE).context("a grid")?;
     let receive = || -> anyhow::Result<()> {
         let (header, packed) = submit::decode(&body)?;
-        check_commit(&lease, &header.commit, &header.signature)?;
+        check_commit(MasterId([12; 32]), &lease, &settings, &header.commit, &header.signature)?;
         for (result, packed) in header.commit.results.iter().zip(packed) {
             let unit = Unit {
                 index: result.unit,

@@ -1,0 +1,134 @@
+//! What can be typed about streams.
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use std::str::FromStr;
+use tessera_protocol::stream::Ladder;
+use tessera_protocol::stream::view::Latency;
+use tessera_protocol::{DeliveryId, WebhookId};
+
+/// What is done with streams.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StreamCommand {
+    /// Make a stream, and print its key, which is shown this once.
+    Create(CreateStreamArgs),
+    /// List streams, newest first.
+    List,
+    /// Show one stream in full: how it does, and who transcodes it.
+    Show { stream: StreamRef },
+    /// Follow a stream until it is ended.
+    Watch { stream: StreamRef },
+    /// Replace a stream's key; the old one is refused from then on, also in mid-stream.
+    RotateKey { stream: StreamRef },
+    /// End a stream for good.
+    Stop { stream: StreamRef },
+    /// List the segments of a stream's session, each with who made it.
+    Segments { stream: StreamRef },
+    /// Messages about one's streams to a server of one's own.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CreateStreamArgs {
+    /// What to call it.
+    pub name: String,
+    /// What to make of the source, such as 720p:2800k,480p30:1400k,360p:1M:av1.
+    #[arg(long, value_name = "L", conflicts_with = "preset")]
+    pub ladder: Option<Ladder>,
+    /// The same in a word.
+    #[arg(long, value_enum, default_value = "standard")]
+    pub preset: Preset,
+    /// How far behind the source viewers may be.
+    #[arg(long, value_enum, default_value = "standard")]
+    pub latency: LatencyArg,
+    /// Keep each session as a recording.
+    #[arg(long)]
+    pub record: bool,
+    /// Send the source on to this rtmp:// or rtmps:// URL as it is.
+    #[arg(long, value_name = "URL")]
+    pub restream: Option<String>,
+}
+
+/// Ladders in common use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// 720, 480, 360 and 240 lines.
+    Standard,
+    /// The same with 1080 lines above.
+    FullHd,
+    /// 480, 360 and 240 lines, for telephones.
+    Mobile,
+}
+
+impl Preset {
+    pub(crate) fn ladder(self) -> Ladder {
+        let text = match self {
+            Self::Standard => return Ladder::standard(),
+            Self::FullHd => "1080p:5M,720p:2800k,480p:1400k,360p:800k,240p:400k",
+            Self::Mobile => "480p:1200k,360p:700k,240p:350k",
+        };
+        text.parse().expect("a ladder of ours")
+    }
+}
+
+/// `standard`, `short` or `low`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LatencyArg {
+    /// Segments of about two seconds.
+    Standard,
+    /// Segments of about one second.
+    Short,
+    /// Parts of about a third of a second (LL-HLS).
+    Low,
+}
+
+impl From<LatencyArg> for Latency {
+    fn from(latency: LatencyArg) -> Self {
+        match latency {
+            LatencyArg::Standard => Self::Standard,
+            LatencyArg::Short => Self::Short,
+            LatencyArg::Low => Self::Low,
+        }
+    }
+}
+
+/// A stream's id, or its name where no other stream has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StreamRef(pub String);
+
+impl FromStr for StreamRef {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What is done with webhooks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Have messages about all of one's streams sent to a URL, and print the secret of their
+    /// signatures, which is shown this once.
+    Add { url: String },
+    /// List one's webhooks.
+    List,
+    /// Remove a webhook and its deliveries.
+    Remove { webhook: WebhookId },
+    /// List a webhook's messages of the last 30 days, and what became of them.
+    Deliveries { webhook: WebhookId },
+    /// Send a message again.
+    Resend { webhook: WebhookId, delivery: DeliveryId },
+    /// Send a message that says nothing, to try a webhook out.
+    Ping { webhook: WebhookId },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_ladders() {
+        for preset in Preset::value_variants() {
+            assert!(preset.ladder().renditions().len() >= 3);
+        }
+    }
+}

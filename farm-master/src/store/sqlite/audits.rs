@@ -1,0 +1,486 @@
+//! What follows from what an audit found: for the result, its units, its node and its pair.
+
+use super::rows::{Job, bytes, corrupt, count, grown, sql, to_json};
+use super::{jobs, results, seconds};
+use crate::store::StoreError;
+use crate::store::proof::{Finding, Rejection, Settled};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use std::ops::Range;
+use tessera_farm_core::chunk::{Chunk, WrongState};
+use tessera_farm_core::job::has_ended;
+use tessera_farm_core::lease::in_chunk;
+use tessera_protocol::commit::{Commit, SignatureBytes};
+use tessera_protocol::job::JobEvent;
+use tessera_protocol::node::{DeviceClass, NodeRecord};
+use tessera_protocol::verdict::Second;
+use tessera_protocol::{FrameNumber, JobId, LeaseId, NodeId, UnitIndex};
+use tessera_verify::audit::record;
+
+pub(super) fn read_record(row: &SqliteRow) -> Result<NodeRecord, StoreError> {
+    Ok(NodeRecord {
+        verified_since: count(row, "verified_since")?,
+        proven: row.try_get::<i64, _>("proven")? != 0,
+        rejections: count(row, "rejections")?,
+        abandoned: count(row, "abandoned")?,
+    })
+}
+
+pub(super) async fn record_of(
+    db: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<NodeRecord, StoreError> {
+    let row =
+        sqlx::query("SELECT verified_since, proven, rejections, abandoned FROM node WHERE id = $1")
+            .bind(&node.0[..])
+            .fetch_optional(db)
+            .await?;
+    row.as_ref().map_or(Ok(NodeRecord::default()), read_record)
+}
+
+pub(super) async fn save_record(
+    db: &mut SqliteConnection,
+    node: NodeId,
+    record: &NodeRecord,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE node SET verified_since = $2, proven = $3, rejections = $4, abandoned = $5 \
+         WHERE id = $1",
+    )
+    .bind(&node.0[..])
+    .bind(sql(record.verified_since))
+    .bind(i64::from(record.proven))
+    .bind(sql(record.rejections))
+    .bind(sql(record.abandoned))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A result's row, as far as audits go.
+struct Entry {
+    lease: LeaseId,
+    job: JobId,
+    frame: FrameNumber,
+    node: NodeId,
+    units: Range<u64>,
+    rays: u64,
+    took_ms: i64,
+    /// Whether it is in its node's record already.
+    recorded: bool,
+    /// The first result of which this is a second render: such a one holds no unit.
+    second_of: Option<LeaseId>,
+}
+
+impl Entry {
+    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        let first = count(row, "first")?;
+        Ok(Self {
+            lease: LeaseId(bytes(row, "lease")?),
+            job: JobId(bytes(row, "job")?),
+            frame: results::frame_number(row)?,
+            node: NodeId(bytes(row, "node")?),
+            units: first..first + count(row, "n")?,
+            rays: count(row, "rays")?,
+            took_ms: row.try_get("took_ms")?,
+            recorded: row.try_get::<i64, _>("recorded")? != 0,
+            second_of: seconds::second_of(row)?,
+        })
+    }
+
+    fn count(&self) -> u64 {
+        self.units.end - self.units.start
+    }
+}
+
+pub(super) async fn settle(
+    db: &mut SqliteConnection,
+    lease: LeaseId,
+    finding: &Finding,
+    now_ms: i64,
+) -> Result<Settled, StoreError> {
+    let row = sqlx::query("SELECT * FROM result WHERE lease = $1 AND audit = 0")
+        .bind(&lease.0[..])
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = row else { return Ok(Settled::default()) };
+    let result = Entry::read(&row)?;
+    match finding {
+        Finding::Verified { looked } => verified(db, &result, *looked).await,
+        Finding::Alike { second, looked } => {
+            if let Some(second) = second {
+                keep_likeness(db, lease, second).await?;
+            }
+            verified(db, &result, *looked).await
+        }
+        Finding::Rejected(rejection) => rejected(db, &result, rejection, now_ms).await,
+        Finding::Lost => {
+            worthless(db, &result).await?;
+            Ok(Settled { first: true, ..Settled::default() })
+        }
+    }
+}
+
+async fn keep_likeness(
+    db: &mut SqliteConnection,
+    lease: LeaseId,
+    second: &Second,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE result SET like_lease = $2, like_within_ppm = $3, like_distance = $4 \
+         WHERE lease = $1",
+    )
+    .bind(&lease.0[..])
+    .bind(&second.lease.0[..])
+    .bind(second.within_ppm)
+    .bind(second.distance)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn verified(
+    db: &mut SqliteConnection,
+    result: &Entry,
+    looked: u64,
+) -> Result<Settled, StoreError> {
+    mark(db, result.lease, 1, looked).await?;
+    let job = Job::of(db, result.job).await?;
+    let frame_complete = match result.second_of {
+        Some(_) => false,
+        None => count_units(db, &job, result).await?,
+    };
+    sqlx::query(concat!(
+        "UPDATE node SET units_verified = units_verified + $2, worked_ms = worked_ms + $4, ",
+        grown!("rays_verified", "$3"),
+        " WHERE id = $1"
+    ))
+    .bind(&result.node.0[..])
+    .bind(sql(result.count()))
+    .bind(sql(result.rays))
+    .bind(result.took_ms)
+    .execute(&mut *db)
+    .await?;
+    if !result.recorded {
+        sqlx::query("UPDATE result SET recorded = 1 WHERE lease = $1")
+            .bind(&result.lease.0[..])
+            .execute(&mut *db)
+            .await?;
+        let plan = job.plan()?;
+        let unit = |index| plan.unit(UnitIndex(index)).map_or(0, |unit| unit.pixel_samples());
+        let samples = result.units.clone().map(unit).sum();
+        let before = record_of(db, result.node).await?;
+        save_record(db, result.node, &record::verified(before, samples)).await?;
+    }
+    Ok(Settled { first: true, frame_complete, ..Settled::default() })
+}
+
+/// Submitted units of a job become verified ones; whether their frame is whole with them.
+async fn count_units(
+    db: &mut SqliteConnection,
+    job: &Job,
+    result: &Entry,
+) -> Result<bool, StoreError> {
+    let (units, verified) = (result.count(), job.verified + result.count());
+    let rays = job.rays.saturating_add(result.rays);
+    sqlx::query(
+        "UPDATE job SET submitted = submitted - $2, verified = $3, rays = $4 WHERE id = $1",
+    )
+    .bind(&job.id.0[..])
+    .bind(sql(units))
+    .bind(sql(verified))
+    .bind(sql(rays))
+    .execute(&mut *db)
+    .await?;
+    // A job that has ended has no units any more; its nodes' work counts all the same.
+    if has_ended(job.state) {
+        return Ok(false);
+    }
+    in_its_chunk(db, job, result, Chunk::verify).await?;
+    let of_frame = results::count_frame(db, job.id, result.frame, sql(units)).await?;
+    forget_failures(db, result).await?;
+    let event = JobEvent::Units { verified, total: job.units, rays };
+    jobs::emit(db, job.id, &event).await?;
+    Ok(of_frame == job.units_per_frame)
+}
+
+async fn rejected(
+    db: &mut SqliteConnection,
+    result: &Entry,
+    rejection: &Rejection,
+    now_ms: i64,
+) -> Result<Settled, StoreError> {
+    worthless(db, result).await?;
+    sqlx::query(
+        "INSERT INTO rejection (lease, job, node, signed, wrong, at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&result.lease.0[..])
+    .bind(&result.job.0[..])
+    .bind(&result.node.0[..])
+    .bind(to_json(&(&rejection.commit, &rejection.signature)))
+    .bind(to_json(&rejection.wrong))
+    .bind(now_ms)
+    .execute(&mut *db)
+    .await?;
+    lower(db, result.node).await
+}
+
+/// What follows for a node that was caught.
+async fn lower(db: &mut SqliteConnection, node: NodeId) -> Result<Settled, StoreError> {
+    let after = record::rejected(record_of(db, node).await?);
+    save_record(db, node, &after).await?;
+    let reopened = reopen(db, node).await?;
+    let barred = record::units_of_a_lease(&after) == 0;
+    if barred {
+        forgo(db, node).await?;
+    }
+    Ok(Settled { first: true, frame_complete: false, reopened, barred })
+}
+
+pub(super) async fn equivocated(
+    db: &mut SqliteConnection,
+    commit: &Commit,
+    signature: &SignatureBytes,
+    now_ms: i64,
+) -> Result<Settled, StoreError> {
+    let kept = sqlx::query(
+        "INSERT INTO equivocation (lease, node, signed, at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (lease) DO NOTHING",
+    )
+    .bind(&commit.lease.0[..])
+    .bind(&commit.node.0[..])
+    .bind(to_json(&(commit, signature)))
+    .bind(now_ms)
+    .execute(&mut *db)
+    .await?;
+    if kept.rows_affected() == 0 {
+        return Ok(Settled::default());
+    }
+    lower(db, commit.node).await
+}
+
+/// Nobody looks any more at what a barred node brought: to render it again costs the farm less.
+async fn forgo(db: &mut SqliteConnection, node: NodeId) -> Result<(), StoreError> {
+    let rows = sqlx::query("SELECT * FROM result WHERE node = $1 AND audit = 0 AND stored = 1")
+        .bind(&node.0[..])
+        .fetch_all(&mut *db)
+        .await?;
+    for row in &rows {
+        worthless(db, &Entry::read(row)?).await?;
+    }
+    Ok(())
+}
+
+/// The units of a result are free again; where it was a second render, another one is wanted.
+async fn worthless(db: &mut SqliteConnection, result: &Entry) -> Result<(), StoreError> {
+    mark(db, result.lease, 2, 0).await?;
+    open_partners(db, result.lease).await?;
+    if let Some(first) = result.second_of {
+        return seconds::want_again(db, first).await;
+    }
+    let job = Job::of(db, result.job).await?;
+    sqlx::query("UPDATE job SET submitted = submitted - $2 WHERE id = $1")
+        .bind(&job.id.0[..])
+        .bind(sql(result.count()))
+        .execute(&mut *db)
+        .await?;
+    if !has_ended(job.state) {
+        in_its_chunk(db, &job, result, Chunk::reject).await?;
+    }
+    Ok(())
+}
+
+/// What was found right and is in a frame that waits for its owner's word is wrong after all: the frame is
+/// opened again. Its node is to blame where there is a rejection.
+pub(super) async fn overturned(
+    db: &mut SqliteConnection,
+    (job, frame): (JobId, FrameNumber),
+    lease: LeaseId,
+    rejection: Option<&Rejection>,
+    now_ms: i64,
+) -> Result<Settled, StoreError> {
+    let opened = sqlx::query(
+        "UPDATE frame SET hash = NULL, approved = 1 WHERE job = $1 AND frame = $2 AND approved = 0",
+    )
+    .bind(&job.0[..])
+    .bind(i64::from(frame.0))
+    .execute(&mut *db)
+    .await?;
+    let row = sqlx::query("SELECT * FROM result WHERE lease = $1 AND audit = 1 AND stored = 1")
+        .bind(&lease.0[..])
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = row.filter(|_| opened.rows_affected() > 0) else {
+        return Ok(Settled::default());
+    };
+    let (result, job) = (Entry::read(&row)?, Job::of(db, job).await?);
+    if !has_ended(job.state) {
+        sqlx::query("UPDATE job SET frames_done = frames_done - 1 WHERE id = $1")
+            .bind(&job.id.0[..])
+            .execute(&mut *db)
+            .await?;
+        uncount(db, &job, &result).await?;
+    }
+    uncount_of_node(db, &result).await?;
+    match rejection {
+        Some(rejection) => rejected(db, &result, rejection, now_ms).await,
+        None => {
+            worthless(db, &result).await?;
+            Ok(Settled { first: true, ..Settled::default() })
+        }
+    }
+}
+
+/// What was found right is there no longer as it was: its units are free again. Its node's work
+/// counts all the same.
+pub(super) async fn spoiled(db: &mut SqliteConnection, lease: LeaseId) -> Result<(), StoreError> {
+    let row = sqlx::query("SELECT * FROM result WHERE lease = $1 AND audit = 1 AND stored = 1")
+        .bind(&lease.0[..])
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let result = Entry::read(&row)?;
+    let job = Job::of(db, result.job).await?;
+    if !has_ended(job.state) && result.second_of.is_none() {
+        uncount(db, &job, &result).await?;
+        worthless(db, &result).await?;
+    }
+    Ok(())
+}
+
+/// Looks again at what a node brought earlier and was found right, as far as its frame is not
+/// assembled: it was looked at as the work of somebody better.
+async fn reopen(db: &mut SqliteConnection, node: NodeId) -> Result<u64, StoreError> {
+    let rows = sqlx::query(
+        "SELECT result.* FROM result JOIN job ON job.id = result.job \
+         JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
+         WHERE result.node = $1 AND result.audit = 1 AND result.stored = 1 \
+         AND result.whole = 0 AND job.state < 2 AND frame.hash IS NULL \
+         AND length(result.secret) = 32",
+    )
+    .bind(&node.0[..])
+    .fetch_all(&mut *db)
+    .await?;
+    for row in &rows {
+        let result = Entry::read(row)?;
+        open_again(db, &result, true).await?;
+        open_partners(db, result.lease).await?;
+    }
+    Ok(rows.len() as u64)
+}
+
+/// Results that count only because they are like this one, which counts no longer: nobody else looked at
+/// them.
+async fn open_partners(db: &mut SqliteConnection, lease: LeaseId) -> Result<(), StoreError> {
+    let rows = sqlx::query(
+        "SELECT result.* FROM result JOIN job ON job.id = result.job \
+         JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
+         WHERE result.like_lease = $1 AND result.looked = 0 AND result.audit = 1 \
+         AND result.stored = 1 AND job.state < 2 AND frame.hash IS NULL",
+    )
+    .bind(&lease.0[..])
+    .fetch_all(&mut *db)
+    .await?;
+    for row in &rows {
+        open_again(db, &Entry::read(row)?, false).await?;
+    }
+    Ok(())
+}
+
+/// A result that counted is to be looked at again, as a `whole` or by its node's record.
+async fn open_again(
+    db: &mut SqliteConnection,
+    result: &Entry,
+    whole: bool,
+) -> Result<(), StoreError> {
+    mark(db, result.lease, 0, 0).await?;
+    let job = Job::of(db, result.job).await?;
+    let first = result.second_of.is_none();
+    let wants_second = first && job.spec.class == DeviceClass::Tolerant;
+    sqlx::query(
+        "UPDATE result SET whole = CASE WHEN $2 = 1 THEN 1 ELSE whole END, second = $3, \
+         like_lease = NULL WHERE lease = $1",
+    )
+    .bind(&result.lease.0[..])
+    .bind(i64::from(whole))
+    .bind(i64::from(wants_second))
+    .execute(&mut *db)
+    .await?;
+    if first {
+        uncount(db, &job, result).await?;
+    }
+    uncount_of_node(db, result).await
+}
+
+/// Verified units of a node are not any more.
+async fn uncount_of_node(db: &mut SqliteConnection, result: &Entry) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE node SET units_verified = units_verified - $2, rays_verified = rays_verified - $3, \
+         worked_ms = worked_ms - $4 WHERE id = $1",
+    )
+    .bind(&result.node.0[..])
+    .bind(sql(result.count()))
+    .bind(sql(result.rays))
+    .bind(result.took_ms)
+    .execute(&mut *db)
+    .await?;
+    Ok(())
+}
+
+/// Verified units of a job become submitted ones.
+async fn uncount(db: &mut SqliteConnection, job: &Job, result: &Entry) -> Result<(), StoreError> {
+    let units = sql(result.count());
+    in_its_chunk(db, job, result, Chunk::reopen).await?;
+    results::count_frame(db, job.id, result.frame, -units).await?;
+    let rays = job.rays.saturating_sub(result.rays);
+    sqlx::query(
+        "UPDATE job SET submitted = submitted + $2, verified = verified - $2, rays = $3 \
+         WHERE id = $1",
+    )
+    .bind(&job.id.0[..])
+    .bind(units)
+    .bind(sql(rays))
+    .execute(&mut *db)
+    .await?;
+    let verified = job.verified.saturating_sub(result.count());
+    jobs::emit(db, job.id, &JobEvent::Units { verified, total: job.units, rays }).await
+}
+
+async fn mark(
+    db: &mut SqliteConnection,
+    lease: LeaseId,
+    audit: i64,
+    looked: u64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE result SET audit = $2, looked = $3, second = 0 WHERE lease = $1")
+        .bind(&lease.0[..])
+        .bind(audit)
+        .bind(sql(looked))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn in_its_chunk(
+    db: &mut SqliteConnection,
+    job: &Job,
+    result: &Entry,
+    change: fn(&mut Chunk, Range<u16>) -> Result<(), WrongState>,
+) -> Result<(), StoreError> {
+    let (number, range) = in_chunk(&result.units);
+    let mut chunk = jobs::load_chunk(db, job, number).await?;
+    change(&mut chunk, range).map_err(corrupt)?;
+    jobs::save_chunk(db, job.id, number, &chunk).await
+}
+
+/// Failures around units that are done now say nothing any more.
+async fn forget_failures(db: &mut SqliteConnection, result: &Entry) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM failure WHERE job = $1 AND first >= $2 AND first + n <= $3")
+        .bind(&result.job.0[..])
+        .bind(sql(result.units.start))
+        .bind(sql(result.units.end))
+        .execute(db)
+        .await?;
+    Ok(())
+}

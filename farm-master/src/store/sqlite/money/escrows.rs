@@ -1,0 +1,173 @@
+//! Escrows of jobs: raised, ended and closed.
+
+use super::super::SqliteConnection;
+use super::super::ledger::{balances, book, book_or_fail};
+use super::super::rows::{Job, bytes, corrupt, count, sql};
+use super::epochs::open_epoch;
+use super::pay::{Short, set_short};
+use crate::auth::TokenId;
+use crate::store::StoreError;
+use crate::store::money::{Booked, Raised, SpentEscrow};
+use sqlx::Row;
+use tessera_ledger::{Account, Cause, EpochPlan, Payer, Purse};
+use tessera_protocol::{Amount, JobId};
+
+/// Jobs that have ended, nothing of which waits for a verdict or for the books.
+const OVER: &str = "SELECT job.id, job.owner, job.escrow FROM job \
+     WHERE job.escrow IN (1, 2) AND job.state >= 2 AND NOT EXISTS (SELECT 1 FROM result \
+     WHERE result.job = job.id AND result.price > 0 \
+     AND ((result.audit = 0 AND result.stored = 1) OR (result.audit = 1 AND result.posted = 0))) \
+     ORDER BY job.seq LIMIT $1";
+
+pub(in crate::store::sqlite) async fn spent_escrows(
+    db: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<SpentEscrow>, StoreError> {
+    let rows = sqlx::query(OVER).bind(limit).fetch_all(&mut *db).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let balances = balances(db).await?;
+    let settling = open_epoch(db).await?;
+    let mut spent = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let job = JobId(bytes(row, "id")?);
+        let purse = Purse::Job(job);
+        let ended = row.try_get::<i64, _>("escrow")? == ENDED;
+        let owed = balances.iter().any(|(account, _)| match account {
+            Account::Owed { purse: of, .. } | Account::Held { purse: of, .. } => *of == purse,
+            _ => false,
+        });
+        let draws = |plan: &EpochPlan| plan.draws.iter().any(|draw| draw.purse == purse);
+        let on_its_way = settling.as_ref().is_some_and(|open| draws(&open.plan));
+        let owner = TokenId(bytes(row, "owner")?);
+        spent.push(SpentEscrow { job, owner, ended, owed: owed || on_its_way });
+    }
+    Ok(spent)
+}
+
+/// States of an escrow: it stands, nothing of it is to be paid to nodes any more, and it is closed.
+const STANDS: i64 = 1;
+const ENDED: i64 = 2;
+pub(in crate::store::sqlite) const CLOSED: i64 = 3;
+
+pub(in crate::store::sqlite) async fn end_escrow(
+    db: &mut SqliteConnection,
+    job: JobId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if let Booked::Now(postings) = book_ended(db, job, now_ms).await? {
+        let fee = postings.iter().filter(|posting| matches!(posting.account, Account::Owed { .. }));
+        sqlx::query("UPDATE job SET fee = $2 WHERE id = $1")
+            .bind(&job.0[..])
+            .bind(fee.map(|posting| posting.amount).sum::<i64>())
+            .execute(&mut *db)
+            .await?;
+    }
+    set_escrow(db, job, ENDED).await
+}
+
+async fn book_ended(
+    db: &mut SqliteConnection,
+    job: JobId,
+    now_ms: i64,
+) -> Result<Booked, StoreError> {
+    match book(db, &Cause::JobEnded { job, part: 0 }, now_ms).await? {
+        Booked::Refused(refused) => Err(StoreError::Ledger(refused)),
+        booked => Ok(booked),
+    }
+}
+
+/// Books what was deposited for a job since the books last heard; how much that is.
+pub(in crate::store::sqlite) async fn note_deposit(
+    db: &mut SqliteConnection,
+    job: JobId,
+    deposited: Amount,
+    now_ms: i64,
+) -> Result<Amount, StoreError> {
+    let row = sqlx::query("SELECT owner, deposited FROM job WHERE id = $1")
+        .bind(&job.0[..])
+        .fetch_one(&mut *db)
+        .await?;
+    let known = Amount(count(&row, "deposited")?);
+    let Some(more) = deposited.checked_sub(known).filter(|more| !more.is_zero()) else {
+        return Ok(Amount::ZERO);
+    };
+    let payer = Payer(bytes(&row, "owner")?);
+    let id = format!("escrow/{job}/{}", deposited.0);
+    book_or_fail(db, &Cause::Deposited { id, payer, amount: more }, now_ms).await?;
+    sqlx::query("UPDATE job SET deposited = $2 WHERE id = $1")
+        .bind(&job.0[..])
+        .bind(sql(deposited.0))
+        .execute(db)
+        .await?;
+    Ok(more)
+}
+
+pub(in crate::store::sqlite) async fn raise_ceiling(
+    db: &mut SqliteConnection,
+    job: JobId,
+    deposited: Amount,
+    now_ms: i64,
+) -> Result<Raised, StoreError> {
+    let row = sqlx::query("SELECT escrow, short, top_ups FROM job WHERE id = $1")
+        .bind(&job.0[..])
+        .fetch_one(&mut *db)
+        .await?;
+    if row.try_get::<i64, _>("escrow")? != STANDS {
+        return Ok(Raised::Ended);
+    }
+    let amount = note_deposit(db, job, deposited, now_ms).await?;
+    if amount.is_zero() {
+        return Ok(Raised::Nothing);
+    }
+    let part = u32::try_from(count(&row, "top_ups")?).map_err(corrupt)?;
+    book_or_fail(db, &Cause::ToppedUp { job, part, amount }, now_ms).await?;
+    sqlx::query("UPDATE job SET ceiling = ceiling + $2, top_ups = top_ups + 1 WHERE id = $1")
+        .bind(&job.0[..])
+        .bind(sql(amount.0))
+        .execute(&mut *db)
+        .await?;
+    set_short(db, job, Short::Nothing).await?;
+    let was_short = row.try_get::<i64, _>("short")? != Short::Nothing as i64;
+    let job = Box::new(Job::of(db, job).await?.view()?);
+    Ok(Raised::By { amount, was_short, job })
+}
+
+/// Jobs that go on, and whose escrow can be taken back before `until_ms`.
+pub(in crate::store::sqlite) async fn expiring(
+    db: &mut SqliteConnection,
+    until_ms: i64,
+    limit: u32,
+) -> Result<Vec<JobId>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id FROM job WHERE escrow = 1 AND state < 2 AND escrow_until_ms < $1 \
+         ORDER BY seq LIMIT $2",
+    )
+    .bind(until_ms)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| Ok(JobId(bytes(row, "id")?))).collect()
+}
+
+pub(in crate::store::sqlite) async fn close_escrow(
+    db: &mut SqliteConnection,
+    job: JobId,
+    refund: Option<Cause>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if let Some(refund) = refund {
+        book_or_fail(db, &refund, now_ms).await?;
+    }
+    set_escrow(db, job, CLOSED).await
+}
+
+async fn set_escrow(db: &mut SqliteConnection, job: JobId, state: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE job SET escrow = $2 WHERE id = $1")
+        .bind(&job.0[..])
+        .bind(state)
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! Money of jobs.
+//!
+//! Reading order: `quotes` → `pay` → `escrows` → `epochs` → `chain`; the books themselves are in
+//! [`super::ledger`].
+
+pub(super) mod chain;
+pub(super) mod epochs;
+pub(super) mod escrows;
+pub(super) mod pay;
+pub(super) mod quotes;

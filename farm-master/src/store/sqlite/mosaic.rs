@@ -1,0 +1,135 @@
+//! A frame while it is rendered.
+
+use super::rows::{Job, bytes, corrupt, count, sql};
+use super::{Sqlite, results};
+use crate::store::mosaic::{FrameUnits, MosaicStore};
+use crate::store::{Later, StoreError, StoredResult};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row, SqliteConnection};
+use std::ops::Range;
+use tessera_farm_core::chunk::{Chunk, UnitState};
+use tessera_farm_core::job::has_ended;
+use tessera_protocol::{FrameNumber, JobId, NodeId};
+
+impl MosaicStore for Sqlite {
+    fn frame_units(&self, job: JobId, frame: FrameNumber) -> Later<'_, Option<FrameUnits>> {
+        self.read(move |db| Box::pin(frame_units(db, job, frame)))
+    }
+    fn counting(&self, job: JobId, frame: FrameNumber) -> Later<'_, Vec<StoredResult>> {
+        self.read(move |db| Box::pin(results::counting(db, job, frame)))
+    }
+}
+
+async fn frame_units(
+    db: &mut SqliteConnection,
+    job: JobId,
+    frame: FrameNumber,
+) -> Result<Option<FrameUnits>, StoreError> {
+    // One view of all: a unit that moves between two questions would be in both places.
+    let mut db = db.begin().await?;
+    let Some(job) = Job::find(&mut db, job).await? else { return Ok(None) };
+    let Some(first) = job.plan()?.first_unit(frame) else { return Ok(None) };
+    let units = first.0..first.0 + job.units_per_frame;
+    let row = sqlx::query("SELECT 1 FROM frame WHERE job = $1 AND frame = $2 AND hash IS NOT NULL")
+        .bind(&job.id.0[..])
+        .bind(i64::from(frame.0))
+        .fetch_optional(&mut *db)
+        .await?;
+    let done = row.is_some();
+    let states = if done {
+        vec![UnitState::Verified; usize::try_from(job.units_per_frame).map_err(corrupt)?]
+    } else if has_ended(job.state) {
+        by_results(&mut db, &job, frame, units.clone()).await?
+    } else {
+        by_chunks(&mut db, &job, units.clone()).await?
+    };
+    let workers = workers(&mut db, job.id, frame, units).await?;
+    db.commit().await?;
+    Ok(Some(FrameUnits { done, states, workers }))
+}
+
+async fn by_chunks(
+    db: &mut SqliteConnection,
+    job: &Job,
+    units: Range<u64>,
+) -> Result<Vec<UnitState>, StoreError> {
+    let of = u64::from(Chunk::UNITS);
+    let mut states = vec![UnitState::Free; (units.end - units.start) as usize];
+    let rows =
+        sqlx::query("SELECT no, held, here FROM chunk WHERE job = $1 AND no >= $2 AND no <= $3")
+            .bind(&job.id.0[..])
+            .bind(sql(units.start / of))
+            .bind(sql((units.end - 1) / of))
+            .fetch_all(db)
+            .await?;
+    for row in &rows {
+        let number = count(row, "no")?;
+        let chunk = Chunk::new(job.units, number)
+            .ok_or_else(|| corrupt(format!("job {} has no chunk {number}", job.id)))?;
+        let chunk = chunk.restore(row.try_get("held")?, row.try_get("here")?).map_err(corrupt)?;
+        let begin = number * of;
+        for unit in units.start.max(begin)..units.end.min(begin + of) {
+            states[(unit - units.start) as usize] = chunk.state((unit - begin) as u16);
+        }
+    }
+    Ok(states)
+}
+
+/// Of a job that has ended there are no chunks, and no leases.
+async fn by_results(
+    db: &mut SqliteConnection,
+    job: &Job,
+    frame: FrameNumber,
+    units: Range<u64>,
+) -> Result<Vec<UnitState>, StoreError> {
+    let mut states = vec![UnitState::Free; (units.end - units.start) as usize];
+    let rows = sqlx::query(
+        "SELECT first, n, audit FROM result WHERE job = $1 AND frame = $2 AND stored = 1 \
+         AND audit <> 2 AND second_of IS NULL",
+    )
+    .bind(&job.id.0[..])
+    .bind(i64::from(frame.0))
+    .fetch_all(db)
+    .await?;
+    for row in &rows {
+        let first = count(row, "first")?;
+        let verified = row.try_get::<i64, _>("audit")? == 1;
+        let state = if verified { UnitState::Verified } else { UnitState::Submitted };
+        for unit in units.start.max(first)..units.end.min(first + count(row, "n")?) {
+            states[(unit - units.start) as usize] = state;
+        }
+    }
+    Ok(states)
+}
+
+async fn workers(
+    db: &mut SqliteConnection,
+    job: JobId,
+    frame: FrameNumber,
+    units: Range<u64>,
+) -> Result<Vec<(NodeId, Range<u64>)>, StoreError> {
+    // A lease is of one frame, so it begins where the frame is.
+    let mut rows = sqlx::query(
+        "SELECT node, first, n FROM lease WHERE job = $1 AND first >= $2 AND first < $3",
+    )
+    .bind(&job.0[..])
+    .bind(sql(units.start))
+    .bind(sql(units.end))
+    .fetch_all(&mut *db)
+    .await?;
+    rows.extend(
+        sqlx::query(
+            "SELECT node, first, n FROM result WHERE job = $1 AND frame = $2 AND stored = 1 \
+             AND audit <> 2",
+        )
+        .bind(&job.0[..])
+        .bind(i64::from(frame.0))
+        .fetch_all(db)
+        .await?,
+    );
+    let worker = |row: &SqliteRow| {
+        let first = count(row, "first")?;
+        Ok((NodeId(bytes(row, "node")?), first..first + count(row, "n")?))
+    };
+    rows.iter().map(worker).collect()
+}

@@ -1,0 +1,138 @@
+//! Second renders: results of tolerant jobs that want one, and the leases that bring it. Such a lease
+//! touches no unit: its result is only compared with the first.
+
+use super::leases;
+use super::rows::{Job, bytes, corrupt, count, sql};
+use crate::store::{Granted, LeaseAsk, StoreError};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use tessera_farm_core::lease::Lease;
+use tessera_protocol::node::DeviceClass;
+use tessera_protocol::{Generation, JobId, LeaseId, NodeId, UnitIndex};
+
+/// Results of one job that may want a second render before no further unit of it is leased.
+pub(super) const MOST_WANTING: u32 = 64;
+
+pub(super) fn class_to_sql(class: DeviceClass) -> i64 {
+    match class {
+        DeviceClass::Exact => 0,
+        DeviceClass::Tolerant => 1,
+    }
+}
+
+pub(super) fn class_from_sql(value: i64) -> Result<DeviceClass, StoreError> {
+    match value {
+        0 => Ok(DeviceClass::Exact),
+        1 => Ok(DeviceClass::Tolerant),
+        _ => Err(corrupt(format!("class {value}"))),
+    }
+}
+
+/// What a row's `second_of` names.
+pub(super) fn second_of(row: &SqliteRow) -> Result<Option<LeaseId>, StoreError> {
+    let named = row.try_get::<Option<&[u8]>, _>("second_of")?.is_some();
+    named.then(|| bytes(row, "second_of").map(LeaseId)).transpose()
+}
+
+/// Leases the units of the result that wants a second render longest, to a node of another owner; those
+/// last on which nodes of the asker's owner failed before. The operator's own nodes may check each other:
+/// who trusts the operator's verdicts trusts them.
+pub(super) async fn grant(
+    db: &mut SqliteConnection,
+    ask: &LeaseAsk,
+) -> Result<Option<Granted>, StoreError> {
+    let row = sqlx::query(
+        "SELECT result.lease, result.job, result.first, result.n FROM result \
+         JOIN job ON job.id = result.job JOIN node AS maker ON maker.id = result.node \
+         JOIN node AS asker ON asker.id = $1 \
+         WHERE result.second = 1 AND job.state = 0 AND job.kernel = $2 AND maker.id <> asker.id \
+         AND (job.max_price = 0 OR job.max_price >= $3) \
+         AND (maker.owner IS NULL OR asker.owner IS NULL OR maker.owner <> asker.owner) \
+         ORDER BY EXISTS (SELECT 1 FROM failure JOIN node AS dropper ON dropper.id = failure.node \
+         WHERE failure.job = result.job AND failure.first = result.first \
+         AND COALESCE(dropper.owner, dropper.id) = COALESCE(asker.owner, asker.id)), \
+         result.at_ms LIMIT 1",
+    )
+    .bind(&ask.bidder.node.0[..])
+    .bind(&ask.bidder.kernel.0[..])
+    .bind(sql(ask.bidder.asks.0))
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (first, n) = (count(&row, "first")?, count(&row, "n")?);
+    if let Some(most) = ask.most_held {
+        // A first lease may have been larger than what this node may hold, and has to be taken whole.
+        let holds = held(db, ask.bidder.node).await?;
+        if holds > 0 && holds.saturating_add(n) > most {
+            return Ok(None);
+        }
+    }
+    let job = Job::of(db, JobId(bytes(&row, "job")?)).await?;
+    let of = LeaseId(bytes(&row, "lease")?);
+    let plan = job.plan()?;
+    let units: Option<Vec<_>> =
+        (first..first + n).map(|index| plan.unit(UnitIndex(index))).collect();
+    let units = units.ok_or_else(|| corrupt(format!("lease {of} lies beyond its job")))?;
+    let lease = Lease {
+        id: ask.id,
+        generation: Generation(job.generation + 1),
+        job: job.id,
+        kernel: job.kernel,
+        node: ask.bidder.node,
+        secret: ask.secret.hash(),
+        units: first..first + n,
+        second_of: Some(of),
+        class: job.spec.class,
+        price: job.price_for(ask),
+        factor: job.factor,
+    };
+    sqlx::query("UPDATE job SET generation = $2 WHERE id = $1")
+        .bind(&job.id.0[..])
+        .bind(sql(lease.generation.0))
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("UPDATE result SET second = 2 WHERE lease = $1")
+        .bind(&of.0[..])
+        .execute(&mut *db)
+        .await?;
+    leases::insert(db, &lease, ask).await?;
+    // It was not auctioned: whoever asks first renders what another began.
+    Ok(Some(Granted { lease, spec: job.spec, units, order: None }))
+}
+
+/// Units that speak against another second render. Not those of the node's own first results: they wait
+/// for others, who may wait for this one.
+async fn held(db: &mut SqliteConnection, node: NodeId) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE((SELECT SUM(n) FROM lease WHERE node = $1), 0) \
+         + COALESCE((SELECT SUM(n) FROM result WHERE node = $1 AND audit = 0 AND stored = 1 \
+         AND second_of IS NOT NULL), 0) AS BIGINT) AS units",
+    )
+    .bind(&node.0[..])
+    .fetch_one(db)
+    .await?;
+    count(&row, "units")
+}
+
+/// A second render that did not come, or counts for nothing, is wanted again, if its first result
+/// still waits for one.
+pub(super) async fn want_again(
+    db: &mut SqliteConnection,
+    first: LeaseId,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE result SET second = 1 WHERE lease = $1 AND audit = 0 AND second = 2")
+        .bind(&first.0[..])
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// How many results of a job want a second render that nobody makes yet.
+pub(super) async fn wanting(db: &mut SqliteConnection, job: JobId) -> Result<u64, StoreError> {
+    let row =
+        sqlx::query("SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) AS units FROM result WHERE job = $1 AND second = 1")
+            .bind(&job.0[..])
+            .fetch_one(db)
+            .await?;
+    count(&row, "units")
+}

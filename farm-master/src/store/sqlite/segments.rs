@@ -1,0 +1,281 @@
+//! Segments: entered once each, listed, audited.
+
+use super::rows::{bytes, corrupt, count, grown, sql};
+use super::sessions::{Session, grants};
+use super::{receipt, workers};
+use crate::rules::accounting::{ClaimId, Known, Ruling, Told, enter};
+use crate::rules::fence;
+use crate::store::StoreError;
+use crate::store::live::{SegmentAnswer, SegmentEntry};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use tessera_protocol::stream::gateway::AuditReport;
+use tessera_protocol::stream::view::SegmentView;
+use tessera_protocol::stream::{ClaimReceipt, SegmentNumber};
+use tessera_protocol::{GatewayId, SessionId};
+use tessera_verify::segment::record::{Record, compared};
+
+/// Most claims of one segment that are kept as evidence.
+const CONFLICTS: i64 = 16;
+
+/// What entries add to their session.
+#[derive(Default)]
+struct Sums {
+    segments: u64,
+    from_source: u64,
+    pixels: u64,
+    next: u64,
+}
+
+pub(super) async fn enter_all(
+    db: &mut SqliteConnection,
+    id: SessionId,
+    gateway: GatewayId,
+    entries: Vec<SegmentEntry>,
+    now_ms: i64,
+) -> Result<Vec<SegmentAnswer>, StoreError> {
+    let session = Session::find(db, id).await?;
+    let session = session.ok_or_else(|| corrupt(format!("session {id} is missing")))?;
+    let grants = grants(db, session.no).await?;
+    let mut sums = Sums::default();
+    let mut answers = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let segment = entry.segment();
+        let foreign = entry
+            .generations()
+            .find_map(|generation| fence::check(&grants, gateway, generation, segment).err());
+        answers.push(match foreign {
+            None => enter_one(db, session.no, entry, segment, &mut sums, now_ms).await?,
+            Some(foreign) => SegmentAnswer::Foreign(foreign),
+        });
+    }
+    sqlx::query(concat!(
+        "UPDATE session SET segments = segments + $2, from_source = from_source + $3, ",
+        grown!("pixels", "$4"),
+        ", next_segment = CASE WHEN next_segment < $5 THEN $5 ELSE next_segment END WHERE no = $1",
+    ))
+    .bind(session.no)
+    .bind(sql(sums.segments))
+    .bind(sql(sums.from_source))
+    .bind(sql(sums.pixels))
+    .bind(sql(sums.next))
+    .execute(db)
+    .await?;
+    Ok(answers)
+}
+
+async fn enter_one(
+    db: &mut SqliteConnection,
+    session: i64,
+    entry: &SegmentEntry,
+    segment: SegmentNumber,
+    sums: &mut Sums,
+    now_ms: i64,
+) -> Result<SegmentAnswer, StoreError> {
+    let claim_id =
+        |receipt: &ClaimReceipt| ClaimId(*blake3::hash(&receipt.claim.message()).as_bytes());
+    let (receipt, told, published) = match entry {
+        SegmentEntry::Published(report) => {
+            let claim = report.receipt.as_ref().map(claim_id);
+            (report.receipt.as_ref(), Told::Published(claim), Some(&**report))
+        }
+        SegmentEntry::Presented(receipt) => {
+            (Some(&**receipt), Told::Presented(claim_id(receipt)), None)
+        }
+    };
+    let before = known(db, session, segment).await?;
+    let ruling = enter(before.unwrap_or_default(), told);
+    sums.next = sums.next.max(segment.0.saturating_add(1));
+    if before != Some(ruling.known) {
+        sums.segments += u64::from(ruling.known.reported && !before.is_some_and(|b| b.reported));
+        sums.from_source +=
+            u64::from(ruling.known.from_source && !before.is_some_and(|b| b.from_source));
+        let times = published.map(|report| (report.start_ms, report.duration_ms));
+        save(db, session, segment, &ruling, times, receipt).await?;
+    }
+    match receipt {
+        Some(receipt) if ruling.counts => {
+            sums.pixels += credit(db, receipt).await?;
+            Ok(SegmentAnswer::Known)
+        }
+        Some(receipt) if ruling.conflict => {
+            let claim = claim_id(receipt);
+            keep_conflict(db, session, segment, claim, receipt, now_ms).await?;
+            Ok(SegmentAnswer::Conflict(claim))
+        }
+        _ => Ok(SegmentAnswer::Known),
+    }
+}
+
+async fn known(
+    db: &mut SqliteConnection,
+    session: i64,
+    segment: SegmentNumber,
+) -> Result<Option<Known>, StoreError> {
+    let row = sqlx::query(
+        "SELECT reported, from_source, claim FROM segment WHERE session = $1 AND number = $2",
+    )
+    .bind(session)
+    .bind(sql(segment.0))
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let has_claim = row.try_get::<Option<&[u8]>, _>("claim")?.is_some();
+    Ok(Some(Known {
+        reported: row.try_get::<i64, _>("reported")? != 0,
+        from_source: row.try_get::<i64, _>("from_source")? != 0,
+        claim: has_claim.then(|| bytes(&row, "claim").map(ClaimId)).transpose()?,
+    }))
+}
+
+async fn save(
+    db: &mut SqliteConnection,
+    session: i64,
+    segment: SegmentNumber,
+    ruling: &Ruling,
+    times: Option<(i64, u64)>,
+    receipt: Option<&ClaimReceipt>,
+) -> Result<(), StoreError> {
+    let (start_ms, duration_ms) = times.unwrap_or_default();
+    sqlx::query(
+        "INSERT INTO segment (session, number, start_ms, duration_ms, reported, from_source, \
+         claim, receipt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (session, number) DO UPDATE SET reported = excluded.reported, \
+         from_source = excluded.from_source, claim = excluded.claim, \
+         receipt = COALESCE(segment.receipt, excluded.receipt), \
+         start_ms = CASE WHEN segment.reported = 1 THEN segment.start_ms \
+         ELSE excluded.start_ms END, \
+         duration_ms = CASE WHEN segment.reported = 1 THEN segment.duration_ms \
+         ELSE excluded.duration_ms END",
+    )
+    .bind(session)
+    .bind(sql(segment.0))
+    .bind(start_ms)
+    .bind(sql(duration_ms))
+    .bind(i64::from(ruling.known.reported))
+    .bind(i64::from(ruling.known.from_source))
+    .bind(ruling.known.claim.map(|claim| claim.0.to_vec()))
+    .bind(receipt.filter(|_| ruling.counts).map(receipt::pack))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds a claim that counts to its worker's record; answers its pixels.
+async fn credit(db: &mut SqliteConnection, receipt: &ClaimReceipt) -> Result<u64, StoreError> {
+    let pixels = receipt.claim.renditions.iter().map(|result| result.pixels).sum();
+    sqlx::query(concat!(
+        "UPDATE worker SET segments = segments + 1, ",
+        grown!("pixels", "$2"),
+        " WHERE id = $1"
+    ))
+    .bind(&receipt.claim.node.0[..])
+    .bind(sql(pixels))
+    .execute(db)
+    .await?;
+    Ok(pixels)
+}
+
+async fn keep_conflict(
+    db: &mut SqliteConnection,
+    session: i64,
+    segment: SegmentNumber,
+    claim: ClaimId,
+    receipt: &ClaimReceipt,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO segment_conflict (session, number, claim, receipt, at_ms) \
+         SELECT $1, $2, $3, $4, $5 WHERE \
+         (SELECT COUNT(*) FROM segment_conflict WHERE session = $1 AND number = $2) < $6 \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(session)
+    .bind(sql(segment.0))
+    .bind(&claim.0[..])
+    .bind(receipt::pack(receipt))
+    .bind(now_ms)
+    .bind(CONFLICTS)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn list(
+    db: &mut SqliteConnection,
+    id: SessionId,
+    from: SegmentNumber,
+    limit: u32,
+) -> Result<Vec<SegmentView>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT number, start_ms, duration_ms, from_source, receipt FROM segment \
+         WHERE session = (SELECT no FROM session WHERE id = $1) AND number >= $2 \
+         AND reported = 1 ORDER BY number LIMIT $3",
+    )
+    .bind(&id.0[..])
+    .bind(sql(from.0))
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let view = |row: &SqliteRow| {
+        let segment = SegmentNumber(count(row, "number")?);
+        let packed: Option<&[u8]> = row.try_get("receipt")?;
+        let receipt = packed.map(|packed| receipt::unpack(packed, id, segment)).transpose()?;
+        let published = receipt.filter(|_| !matches!(row.try_get("from_source"), Ok(1i64)));
+        Ok(SegmentView {
+            segment,
+            start_ms: row.try_get("start_ms")?,
+            duration_ms: count(row, "duration_ms")?,
+            node: published.as_ref().map(|receipt| receipt.claim.node),
+            claim: published.map(|receipt| receipt.claim),
+        })
+    };
+    rows.iter().map(view).collect()
+}
+
+pub(super) async fn enter_audit(
+    db: &mut SqliteConnection,
+    id: SessionId,
+    gateway: GatewayId,
+    audit: &AuditReport,
+    now_ms: i64,
+) -> Result<Option<Record>, StoreError> {
+    let row = sqlx::query(
+        "SELECT session, receipt FROM segment \
+         WHERE session = (SELECT no FROM session WHERE id = $1) AND number = $2",
+    )
+    .bind(&id.0[..])
+    .bind(sql(audit.segment.0))
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let packed: Option<&[u8]> = row.try_get("receipt")?;
+    let receipt = packed.map(|packed| receipt::unpack(packed, id, audit.segment)).transpose()?;
+    let made_it = receipt.is_some_and(|receipt| {
+        let mut made = receipt.claim.renditions.iter();
+        let (by, made_for) = (receipt.claim.node, receipt.claim.gateway);
+        by == audit.node && made_for == gateway && made.any(|one| one.rendition == audit.rendition)
+    });
+    if !made_it {
+        return Ok(None);
+    }
+    let added = sqlx::query(
+        "INSERT INTO segment_audit (session, number, rendition, rejected, at_ms) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind(row.try_get::<i64, _>("session")?)
+    .bind(sql(audit.segment.0))
+    .bind(audit.rendition.as_str())
+    .bind(&audit.rejected)
+    .bind(now_ms)
+    .execute(&mut *db)
+    .await?;
+    let before = workers::record_of(db, audit.node).await?;
+    let before = before.ok_or_else(|| corrupt(format!("{} is no worker", audit.node)))?;
+    if added.rows_affected() == 0 {
+        return Ok(Some(before));
+    }
+    let record = compared(before, audit.rejected.is_some());
+    workers::save_comparisons(db, audit.node, &record).await?;
+    Ok(Some(record))
+}
