@@ -92,6 +92,8 @@ pub struct Config {
     pub carry: CarryTerms,
     /// How long a frame that was paid for waits for its owner's approval; not at all where it is 0.
     pub approve_after: Duration,
+    /// How long a segment waits to be paid: until then its pictures may be compared.
+    pub segments_settle: Duration,
     /// Where it settles; where there is nothing, nobody pays.
     pub chain: Option<ChainConfig>,
     /// Whether anybody may make an account.
@@ -127,6 +129,8 @@ impl Config {
 
     /// Without another wish: a day.
     pub const APPROVE_AFTER: Duration = Duration::from_secs(24 * 3600);
+    /// Without another wish: comparisons take seconds.
+    pub const SEGMENTS_SETTLE: Duration = Duration::from_secs(60);
 
     /// The usual settings, on a free port of this machine.
     pub fn new(
@@ -159,6 +163,7 @@ impl Config {
             suggested_price: Self::SUGGESTED_PRICE,
             carry: Self::CARRY,
             approve_after: Self::APPROVE_AFTER,
+            segments_settle: Self::SEGMENTS_SETTLE,
             chain: None,
             sign_up: true,
         }
@@ -191,6 +196,7 @@ impl std::fmt::Display for Config {
         writeln!(f, "  failures-allowed  {}", self.failures_allowed)?;
         writeln!(f, "  reconnect         {} ms", self.reconnect.as_millis())?;
         writeln!(f, "  approve-after     {} s", self.approve_after.as_secs())?;
+        writeln!(f, "  segments-settle   {} s", self.segments_settle.as_secs())?;
         match &self.chain {
             Some(chain) => writeln!(f, "  chain-url         {}", chain.rpc_url)?,
             None => writeln!(f, "  chain-url         none: nobody pays and nobody is paid")?,

@@ -82,7 +82,7 @@ catalogue! {
     QuoteOver = CONFLICT "quote-over" "The quote is over";
     DepositMissing = CONFLICT "deposit-missing" "The ceiling does not lie in the escrow";
     NothingIsPaid = CONFLICT "nothing-is-paid" "Nobody pays on this farm";
-    NobodyPays = CONFLICT "nobody-pays" "The job has to be paid for";
+    NobodyPays = CONFLICT "nobody-pays" "It has to be paid for";
     NameTaken = CONFLICT "name-taken" "The name is taken";
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";
     SettingsRefused = UNPROCESSABLE_ENTITY "settings-refused" "A setting is outside its limits";

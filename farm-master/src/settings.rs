@@ -74,6 +74,14 @@ pub struct Settings {
         value_parser = clap::value_parser!(u64).range(0..=30 * 24 * 3600)
     )]
     pub approve_after_s: u64,
+    /// How long a delivered segment of a stream waits to be paid, in seconds: until then its pictures may be
+    /// compared
+    #[arg(
+        long, env = "FARM_SEGMENTS_SETTLE_S", value_name = "S",
+        default_value_t = Config::SEGMENTS_SETTLE.as_secs(),
+        value_parser = clap::value_parser!(u64).range(0..=24 * 3600)
+    )]
+    pub segments_settle_s: u64,
     /// Where the farm settles
     #[command(flatten)]
     pub chain: ChainSettings,
@@ -174,6 +182,7 @@ impl Settings {
             webhooks_to_private: self.webhooks_private,
             suggested_price: self.suggested_price,
             approve_after: Duration::from_secs(self.approve_after_s),
+            segments_settle: Duration::from_secs(self.segments_settle_s),
             chain: self.chain.into_config(),
             sign_up: self.sign_up,
             ..Config::new(self.state, kernel, conformance, inspect_scene, recompute)

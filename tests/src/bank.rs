@@ -19,7 +19,7 @@ use tessera_settlement::instruction::{FarmAddresses, Source};
 use tessera_settlement::{accounts, tokens};
 
 /// What a farm's master is told of a chain, for epochs that follow each other in seconds.
-const QUICK: [&str; 8] = [
+const QUICK: [&str; 10] = [
     "--challenge-window-s",
     "1",
     "--settle-every-s",
@@ -28,6 +28,8 @@ const QUICK: [&str; 8] = [
     "0.000001",
     "--approve-after-s",
     "0",
+    "--segments-settle-s",
+    "1",
 ];
 
 /// A chain beside a farm.
@@ -174,7 +176,7 @@ fn start(folder: &std::path::Path, listen: &str) -> Process {
     Process::start(&mut command, &folder.join("log"))
 }
 
-/// An artist with a token and a wallet, who comes by `farm`.
+/// An artist or a broadcaster with a token and a wallet, who comes by `farm`.
 pub struct Patron {
     url: String,
     token: String,
@@ -185,22 +187,29 @@ pub struct Patron {
 impl Patron {
     /// A new artist, with so many tokens of play money.
     pub async fn with(farm: &Farm, client: &Client, tokens: &str) -> Self {
-        let patron = Self::new(farm, client).await;
+        let patron = Self::new(farm, client, TokenScope::Artist).await;
         patron.farm(&["wallet", "--play-money", tokens]).expect("play money");
         patron
     }
 
     /// The same, whose money comes from the bank.
     pub async fn funded(farm: &Farm, client: &Client, bank: &Bank, tokens: Amount) -> Self {
-        let patron = Self::new(farm, client).await;
+        let patron = Self::new(farm, client, TokenScope::Artist).await;
         let wallet = patron.farm(&["wallet"]).expect("a wallet");
         let address: Address = wallet["address"].as_str().unwrap().parse().expect("an address");
         bank.give(address.to_bytes(), tokens).await;
         patron
     }
 
-    async fn new(farm: &Farm, client: &Client) -> Self {
-        let token = client.create_token(TokenScope::Artist).await.unwrap().token;
+    /// A new broadcaster, with so many tokens of play money.
+    pub async fn broadcaster(farm: &Farm, client: &Client, tokens: &str) -> Self {
+        let patron = Self::new(farm, client, TokenScope::Broadcaster).await;
+        patron.farm(&["wallet", "--play-money", tokens]).expect("play money");
+        patron
+    }
+
+    async fn new(farm: &Farm, client: &Client, scope: TokenScope) -> Self {
+        let token = client.create_token(scope).await.unwrap().token;
         Self { url: farm.url(), token, wallet: farm.path().join("patron.json") }
     }
 

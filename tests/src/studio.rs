@@ -78,13 +78,19 @@ impl Studio {
 
     /// Starts a worker with the state of its name.
     pub fn start_worker(&self, name: &str) -> Process {
+        self.start_worker_with(name, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn start_worker_with(&self, name: &str, more: &[&str]) -> Process {
         let mut command = Command::new(program("transcoder"));
         command
             .arg("work")
             .args(["--master", &self.farm.url()])
             .args(["--token-file".as_ref(), self.farm.token_file().as_os_str()])
             .args(["--state".as_ref(), self.farm.path().join(name).as_os_str()])
-            .args(["--name", name]);
+            .args(["--name", name])
+            .args(more);
         Process::start(&mut command, &self.farm.log(name))
     }
 

@@ -108,6 +108,7 @@ async fn studio_stream(studio: &Studio, client: &Client, latency: Latency) -> St
         latency,
         record: false,
         restream: None,
+        max_price: None,
     };
     studio.create(client, &spec).await
 }

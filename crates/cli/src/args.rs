@@ -14,7 +14,9 @@ use tessera_protocol::{Amount, FrameNumber, JobId, LeaseId, MasterId, NodeId, Ra
 pub(crate) use money::{
     AcceptArgs, ApproveArgs, PayWith, ReclaimArgs, RejectArgs, TierArg, TopUpArgs, WalletArgs,
 };
-pub(crate) use stream::{CreateStreamArgs, StreamCommand, StreamRef, WebhookCommand};
+pub(crate) use stream::{
+    CreateStreamArgs, ReclaimStreamArgs, StreamCommand, StreamRef, TopUpStreamArgs, WebhookCommand,
+};
 
 /// Have scenes rendered and streams transcoded by a farm, or run one on this machine.
 #[derive(Debug, Parser)]

@@ -47,6 +47,7 @@ impl Broadcast {
             latency: Latency::Standard,
             record: false,
             restream: None,
+            max_price: None,
         };
         let made = create(client, &spec).await?;
         let door = made.ingest.iter().find(|ingest| ingest.protocol == "rtmp");

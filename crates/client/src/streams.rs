@@ -47,6 +47,11 @@ impl Client {
         self.get(&format!("v1/streams/{stream}")).await
     }
 
+    /// Puts aside for a stream what was deposited in its escrow since.
+    pub async fn top_up_stream(&self, stream: StreamId) -> Result<StreamView, ClientError> {
+        self.post(&format!("v1/streams/{stream}/top-up")).await
+    }
+
     /// Gives a stream a new key. The old one is refused from now on, and a session under it ends.
     pub async fn rotate_key(&self, stream: StreamId) -> Result<StreamKeyView, ClientError> {
         self.post(&format!("v1/streams/{stream}/rotate-key")).await

@@ -232,6 +232,7 @@ async fn a_stream_whose_first_answer_is_lost_gets_a_key_all_the_same() {
         latency: Default::default(),
         record: false,
         restream: None,
+        max_price: None,
     };
     let made = client.create_stream(&spec, "once").await.unwrap();
     assert_eq!((made.key.as_str(), made.stream.spec), ("stream-new", spec));

@@ -19,7 +19,7 @@ pub enum Purse {
     /// The operator's own deposit, which carries what a job costs beyond its ceiling. Epochs draw on
     /// it as on a job's.
     Reserve,
-    /// A stream's channels. Vouchers draw on them, and no epoch does.
+    /// A stream's deposit. Epochs draw on it as on a job's escrow.
     Stream(StreamId),
 }
 
@@ -35,13 +35,8 @@ pub enum Account {
     Escrow(JobId),
     /// What the reserve has set aside for a job's overrun.
     Carry(JobId),
-    /// What a broadcaster put into a stream's channels.
-    Channel {
-        /// Who pays.
-        payer: Payer,
-        /// For which stream.
-        stream: StreamId,
-    },
+    /// What is left of a stream's deposit.
+    Stream(StreamId),
     /// The operator's reserve, as far as it is not set aside.
     Reserve,
     /// What the operator vouches with for its own honesty.
@@ -76,13 +71,6 @@ pub enum Account {
     },
     /// What epochs paid to a node. It left.
     Paid(NodeId),
-    /// What a node redeemed of a stream's vouchers. It left.
-    Redeemed {
-        /// Which stream's.
-        stream: StreamId,
-        /// Who did.
-        node: NodeId,
-    },
     /// What a payer took back. It left.
     Refunded(Payer),
     /// What a node vouches with for its honesty.
@@ -105,14 +93,7 @@ impl Account {
 
     /// Whether what is in it has left the farm: it only grows.
     pub fn has_left(&self) -> bool {
-        matches!(
-            self,
-            Self::Paid(_)
-                | Self::Redeemed { .. }
-                | Self::Refunded(_)
-                | Self::Slashed
-                | Self::Rewarded(_)
-        )
+        matches!(self, Self::Paid(_) | Self::Refunded(_) | Self::Slashed | Self::Rewarded(_))
     }
 
     /// Whether it counts something that is no money.
@@ -196,7 +177,7 @@ impl fmt::Display for Account {
             Self::Wallet(payer) => write!(f, "wallet:{payer}"),
             Self::Escrow(job) => write!(f, "escrow:{job}"),
             Self::Carry(job) => write!(f, "carry:{job}"),
-            Self::Channel { payer, stream } => write!(f, "channel:{payer}:{stream}"),
+            Self::Stream(stream) => write!(f, "stream:{stream}"),
             Self::Reserve => f.write_str("reserve"),
             Self::Bond => f.write_str("bond"),
             Self::Owed { node, purse } => write!(f, "owed:{node}:{purse}"),
@@ -204,7 +185,6 @@ impl fmt::Display for Account {
             Self::InEpoch { epoch, node } => write!(f, "in_epoch:{epoch}:{node}"),
             Self::Claimable { epoch, node } => write!(f, "claimable:{epoch}:{node}"),
             Self::Paid(node) => write!(f, "paid:{node}"),
-            Self::Redeemed { stream, node } => write!(f, "redeemed:{stream}:{node}"),
             Self::Refunded(payer) => write!(f, "refunded:{payer}"),
             Self::Stake(node) => write!(f, "stake:{node}"),
             Self::Slashed => f.write_str("slashed"),
@@ -233,9 +213,7 @@ fn parse(text: &str) -> Option<Account> {
         "wallet" => Account::Wallet(part()?.parse().ok()?),
         "escrow" => Account::Escrow(part()?.parse().ok()?),
         "carry" => Account::Carry(part()?.parse().ok()?),
-        "channel" => {
-            Account::Channel { payer: part()?.parse().ok()?, stream: part()?.parse().ok()? }
-        }
+        "stream" => Account::Stream(part()?.parse().ok()?),
         "reserve" => Account::Reserve,
         "bond" => Account::Bond,
         "owed" => Account::Owed { node: part()?.parse().ok()?, purse: part()?.parse().ok()? },
@@ -247,9 +225,6 @@ fn parse(text: &str) -> Option<Account> {
             Account::Claimable { epoch: part()?.parse().ok()?, node: part()?.parse().ok()? }
         }
         "paid" => Account::Paid(part()?.parse().ok()?),
-        "redeemed" => {
-            Account::Redeemed { stream: part()?.parse().ok()?, node: part()?.parse().ok()? }
-        }
         "refunded" => Account::Refunded(part()?.parse().ok()?),
         "stake" => Account::Stake(part()?.parse().ok()?),
         "slashed" => Account::Slashed,
@@ -291,13 +266,12 @@ mod tests {
             Account::Wallet(payer),
             Account::Escrow(job),
             Account::Carry(job),
-            Account::Channel { payer, stream },
+            Account::Stream(stream),
             Account::Reserve,
             Account::Bond,
             Account::InEpoch { epoch: 7, node },
             Account::Claimable { epoch: u64::MAX, node },
             Account::Paid(node),
-            Account::Redeemed { stream, node },
             Account::Refunded(payer),
             Account::Stake(node),
             Account::Slashed,

@@ -104,20 +104,20 @@ pub enum Cause {
     /// A node was paid from the operator's bond for a lease that the operator wronged it in. The
     /// lease is not paid beside it.
     Compensated { lease: LeaseId, node: NodeId, amount: Amount },
-    /// A broadcaster put money into a stream's channels. Parts count from 0.
-    ChannelFunded { stream: StreamId, payer: Payer, part: u32, amount: Amount },
-    /// A stream's channels are closed: the rest returns. `part` is that of the last funding.
-    ChannelClosed { stream: StreamId, payer: Payer, part: u32 },
-    /// A rendition of a segment was delivered.
-    SegmentDelivered {
+    /// A broadcaster put money aside for a stream. Parts count from 0; the fee is that of the first.
+    StreamFunded { stream: StreamId, payer: Payer, part: u32, amount: Amount, fee: FeeTerms },
+    /// Segments that a lease's worker delivered count. Parts of a lease count from 0, and `before` are the
+    /// pixels of all earlier ones: only their sum is rounded, however they are cut.
+    SegmentsDelivered {
         #[serde(deserialize_with = "stored::delivered")]
         delivered: Delivered,
         stream: StreamId,
-        payer: Payer,
+        part: u32,
+        before: u64,
         price: PixelPrice,
     },
-    /// A node redeemed a stream's voucher over `cumulative`, all earlier ones included.
-    VoucherRedeemed { stream: StreamId, node: NodeId, cumulative: Amount },
+    /// A stream is over, and all that was delivered is booked: the rest returns.
+    StreamEnded { stream: StreamId },
 }
 
 impl Cause {
@@ -149,17 +149,11 @@ impl Cause {
             Self::BondFunded { id, .. } => format!("bond_funded/{id}"),
             Self::BondWithdrawn { id, .. } => format!("bond_withdrawn/{id}"),
             Self::Compensated { lease, .. } => return Once::compensated(*lease),
-            Self::ChannelFunded { stream, part, .. } => return Once::channel(*stream, *part),
-            Self::ChannelClosed { stream, part, .. } => format!("channel_closed/{stream}/{part}"),
-            Self::SegmentDelivered { delivered, .. } => format!(
-                "segment/{}/{}/{}",
-                delivered.session(),
-                delivered.segment().0,
-                delivered.rendition()
-            ),
-            Self::VoucherRedeemed { stream, node, cumulative } => {
-                format!("redeemed/{stream}/{node}/{}", cumulative.0)
+            Self::StreamFunded { stream, part, .. } => return Once::funded(*stream, *part),
+            Self::SegmentsDelivered { delivered, part, .. } => {
+                return Once::delivered(delivered.lease(), *part);
             }
+            Self::StreamEnded { stream } => return Once::stream_ended(*stream),
         })
     }
 }
@@ -222,8 +216,17 @@ impl Once {
         Self(format!("cancelled/{epoch}"))
     }
 
-    pub(crate) fn channel(stream: StreamId, part: u32) -> Self {
-        Self(format!("channel/{stream}/{part}"))
+    /// That a stream is over.
+    pub fn stream_ended(stream: StreamId) -> Self {
+        Self(format!("stream_ended/{stream}"))
+    }
+
+    pub(crate) fn funded(stream: StreamId, part: u32) -> Self {
+        Self(format!("stream_funded/{stream}/{part}"))
+    }
+
+    pub(crate) fn delivered(lease: LeaseId, part: u32) -> Self {
+        Self(format!("delivered/{lease}/{part}"))
     }
 }
 

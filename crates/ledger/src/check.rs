@@ -7,6 +7,7 @@ use crate::account::{Account, Purse};
 use crate::books::Books;
 use crate::cause::{Cause, Entry, Once};
 use crate::error::LedgerError;
+use crate::proof::delivered_pay;
 use crate::rule::post;
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_protocol::{Amount, LeaseId};
@@ -48,7 +49,7 @@ pub enum Violation {
         /// What.
         once: Once,
     },
-    /// A lease was paid with another sum than follows from its rays, factor and price.
+    /// A lease was paid with another sum than follows from its rays or pixels and its price.
     #[error("entry {entry} pays lease {lease} with {paid}, and {right} is right")]
     WrongPay {
         /// The entry.
@@ -102,7 +103,7 @@ pub enum Violation {
 
 /// All violations of these entries, in their order. `proven` says of a cause that pays for work
 /// whether there is a receipt, checked, that says just that: it is asked for each
-/// [`Cause::LeaseVerified`] and [`Cause::SegmentDelivered`].
+/// [`Cause::LeaseVerified`] and [`Cause::SegmentsDelivered`].
 pub fn check(entries: &[Entry], proven: impl Fn(&Cause) -> bool) -> Vec<Violation> {
     let mut checker = Checker::default();
     entries.iter().flat_map(|entry| checker.next(entry, &proven)).collect()
@@ -222,6 +223,9 @@ impl Watch {
         let (purse, amount) = match &entry.cause {
             Cause::QuoteAccepted { job, ceiling, .. } => (Purse::Job(*job), i128::from(ceiling.0)),
             Cause::ToppedUp { job, amount, .. } => (Purse::Job(*job), i128::from(amount.0)),
+            Cause::StreamFunded { stream, amount, .. } => {
+                (Purse::Stream(*stream), i128::from(amount.0))
+            }
             Cause::ReserveFunded { amount, .. } => (Purse::Reserve, i128::from(amount.0)),
             Cause::ReserveWithdrawn { amount, .. } => (Purse::Reserve, -i128::from(amount.0)),
             Cause::EpochOpened { .. } | Cause::EpochCancelled { .. } => {
@@ -246,22 +250,29 @@ fn work(entry: &Entry, proven: impl Fn(&Cause) -> bool) -> Vec<Violation> {
     let number = entry.number;
     let mut violations = vec![];
     let pays_for_work =
-        matches!(entry.cause, Cause::LeaseVerified { .. } | Cause::SegmentDelivered { .. });
+        matches!(entry.cause, Cause::LeaseVerified { .. } | Cause::SegmentsDelivered { .. });
     if pays_for_work && !proven(&entry.cause) {
         violations.push(Violation::Unproven { entry: number, once: entry.cause.once() });
     }
-    if let Cause::LeaseVerified { verified, .. } = &entry.cause {
-        let earned = entry.postings.iter().filter(|posting| {
-            matches!(posting.account, Account::Owed { node, .. } | Account::Held { node, .. }
-                if node == verified.node())
-        });
-        let paid = earned.map(|posting| i128::from(posting.amount)).sum::<i128>();
-        let paid = Amount(u64::try_from(paid).unwrap_or(0));
-        let right = verified.right_pay().unwrap_or(Amount::MAX);
-        if paid != right {
-            let lease = verified.lease();
-            violations.push(Violation::WrongPay { entry: number, lease, paid, right });
+    let (lease, worker, right) = match &entry.cause {
+        Cause::LeaseVerified { verified, .. } => {
+            (verified.lease(), verified.node(), verified.right_pay())
         }
+        Cause::SegmentsDelivered { delivered, before, price, .. } => {
+            let right = delivered_pay(*before, delivered.pixels(), *price);
+            (delivered.lease(), delivered.node(), right)
+        }
+        _ => return violations,
+    };
+    let earned = entry.postings.iter().filter(|posting| {
+        matches!(posting.account, Account::Owed { node, .. } | Account::Held { node, .. }
+            if node == worker)
+    });
+    let paid = earned.map(|posting| i128::from(posting.amount)).sum::<i128>();
+    let paid = Amount(u64::try_from(paid).unwrap_or(0));
+    let right = right.unwrap_or(Amount::MAX);
+    if paid != right {
+        violations.push(Violation::WrongPay { entry: number, lease, paid, right });
     }
     violations
 }

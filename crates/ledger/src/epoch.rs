@@ -55,9 +55,6 @@ pub enum PlanFault {
     /// One of them is nothing.
     #[error("one of its sums is 0")]
     Nothing,
-    /// A stream's channels are not drawn on by epochs.
-    #[error("it draws on {0}, which vouchers draw on")]
-    Purse(Purse),
     /// A leaf is not the sum of its parts.
     #[error("the leaf of node {0} is not the sum of its parts")]
     Leaf(NodeId),
@@ -90,9 +87,6 @@ impl EpochPlan {
             return Err(PlanFault::Order);
         }
         let mut parts = self.leaves.iter().flat_map(|leaf| &leaf.parts).chain(&self.draws);
-        if let Some(draw) = parts.clone().find(|draw| matches!(draw.purse, Purse::Stream(_))) {
-            return Err(PlanFault::Purse(draw.purse));
-        }
         if parts.any(|draw| draw.amount.is_zero()) {
             return Err(PlanFault::Nothing);
         }
@@ -126,7 +120,7 @@ fn draws_of(leaves: &[Leaf]) -> Option<Vec<Draw>> {
 }
 
 /// What the next epoch settles of `balances`: all that is owed to every node that is owed at least
-/// `floor` and something. Less stays owed, and so does what vouchers settle. Where more nodes than
+/// `floor` and something. Less stays owed. Where more nodes than
 /// [`MAX_LEAVES`] are owed enough, those that are owed most come first, and of equals the lower key.
 ///
 /// The order of `balances` changes nothing. `None` where nobody is to be paid, or sums do not fit.
@@ -138,7 +132,7 @@ pub fn epoch_leaves<'a>(
     for (account, balance) in balances {
         let Account::Owed { node, purse } = *account else { continue };
         let amount = Amount(u64::try_from(balance).unwrap_or(0));
-        if !matches!(purse, Purse::Stream(_)) && !amount.is_zero() {
+        if !amount.is_zero() {
             owed.entry(node).or_default().insert(purse, amount);
         }
     }

@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::cause::{Cause, Once};
 use crate::epoch::PlanFault;
-use tessera_protocol::{Amount, JobId, LeaseId, NodeId};
+use tessera_protocol::{Amount, JobId, LeaseId, NodeId, StreamId};
 
 /// What a rule has to know of the books, and was not told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,14 +131,12 @@ pub enum LedgerError {
     /// Parts count up from 0.
     #[error("{0} would be posted before the one that it follows")]
     PartOutOfTurn(Once),
-    /// A voucher is older than what was redeemed.
-    #[error("a voucher over {cumulative} is none where {redeemed} was redeemed")]
-    OldVoucher {
-        /// What the voucher says.
-        cumulative: Amount,
-        /// What was redeemed.
-        redeemed: Amount,
-    },
+    /// Nothing was put aside for the stream.
+    #[error("nothing was ever put aside for stream {0}")]
+    UnknownStream(StreamId),
+    /// The stream is over.
+    #[error("stream {0} is over, and its rest has returned")]
+    StreamEnded(StreamId),
     /// A term is out of its bounds.
     #[error("{0}")]
     Terms(&'static str),
@@ -170,7 +168,8 @@ impl LedgerError {
             Self::PlanStale(_) => "plan_stale",
             Self::NoLeaf { .. } => "no_leaf",
             Self::PartOutOfTurn(_) => "part_out_of_turn",
-            Self::OldVoucher { .. } => "old_voucher",
+            Self::UnknownStream(_) => "unknown_stream",
+            Self::StreamEnded(_) => "stream_ended",
             Self::Terms(_) => "terms",
             Self::Nothing => "nothing",
             Self::TooLarge => "too_large",

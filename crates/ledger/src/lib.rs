@@ -10,17 +10,17 @@
 //!           deposited                 reserve funded, bond funded        stake added
 //!               ▼                                ▼                            ▼
 //!            Wallet ───────┐            Reserve          Bond              Stake
-//!               │   ▲      │ channel       │   ▲           │                  │
+//!               │   ▲      │ stream        │   ▲           │                  │
 //!         quote │   │ job  │ funded  quote │   │ job       │ compensated      │ slashed
 //!      accepted ▼   │ ended▼      accepted ▼   │ ended     ▼                  ▼
-//!            Escrow     Channel          Carry          Rewarded       Slashed, Rewarded
-//!               │          │ segment       │
+//!            Escrow     Stream           Carry          Rewarded       Slashed, Rewarded
+//!               │          │ segments      │
 //!               │ lease    │ delivered     │ lease verified, beyond the ceiling
 //!      verified ▼          ▼               ▼
 //!             Owed (node, purse) ⇄ Held (node, purse)      reversed: back to Escrow, Carry
-//!      epoch opened │        │ voucher redeemed
-//!                   ▼        ▼
-//!                InEpoch   Redeemed
+//!      epoch opened │        stream ended: back to Wallet
+//!                   ▼
+//!                InEpoch
 //!          leaf paid │  ╲ leaf skipped
 //!                    ▼    ▼
 //!                  Paid ◄ Claimable              Wallet ── withdrawn ──► Refunded
@@ -36,7 +36,7 @@
 //!   the job pauses and asks, and its payer raises the ceiling or the operator what it carries.
 //! - A purse's account in the books and its deposit on the chain agree once nothing is owed, held or in
 //!   an epoch from it: an escrow is closed on the chain no sooner, or it would refund what is owed.
-//! - What came in = what was paid, redeemed, refunded, slashed and rewarded + what is in all other
+//! - What came in = what was paid, refunded, slashed and rewarded + what is in all other
 //!   accounts. [`check()`] names whatever does not hold.
 //!
 //! Sums of one account are at most `i64::MAX`, so that any database holds them.

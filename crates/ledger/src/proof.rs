@@ -1,15 +1,16 @@
 //! Values that show that work was done: the books pay for nothing else.
 //!
 //! Neither can be written by hand or read from a text: [`Verified`] comes of a receipt whose verdict
-//! counts, [`Delivered`] of a segment's receipt that both sides signed. What is read back with the
+//! counts, [`Delivered`] of segments' receipts that both sides signed. What is read back with the
 //! books themselves is as trustworthy as the books, and [`crate::check()`] asks for the receipts again.
 
 use serde::{Deserialize, Serialize};
-use tessera_protocol::money::pay;
+use tessera_protocol::money::{pay, stream_pay};
 use tessera_protocol::receipt::Receipt;
-use tessera_protocol::stream::{ClaimReceipt, RenditionName, SegmentNumber};
+use tessera_protocol::stream::ClaimReceipt;
 use tessera_protocol::{
-    Amount, Generation, JobId, LeaseId, NodeId, RayPrice, SceneFactor, SessionId,
+    Amount, ClaimsHash, Generation, JobId, LeaseId, NodeId, PixelPrice, RayPrice, SceneFactor,
+    SessionId,
 };
 
 /// A lease's result that counts, and what it is paid with.
@@ -78,34 +79,49 @@ impl Verified {
     }
 }
 
-/// A rendition of a segment that a gateway took, and how much it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Segments that a gateway took of a worker under one lease, and how much they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Delivered {
     node: NodeId,
     session: SessionId,
-    segment: SegmentNumber,
-    rendition: RenditionName,
+    lease: LeaseId,
+    segments: u32,
     pixels: u64,
+    /// Over the hashes of what was signed, in the order of segments.
+    claims: ClaimsHash,
 }
 
 impl Delivered {
-    /// The renditions of a segment's receipt; `None` where it is not signed by both sides.
-    pub fn from_receipt(receipt: &ClaimReceipt) -> Option<Vec<Self>> {
-        if !receipt.is_signed_by_both() {
+    /// What receipts of one lease add up to. `None` where there are none, where they are of more than one
+    /// lease, not in the order of their segments or one is there twice, and where one of them is not
+    /// signed by both sides.
+    pub fn from_receipts(receipts: &[ClaimReceipt]) -> Option<Self> {
+        let first = &receipts.first()?.claim;
+        let of_one = |receipt: &ClaimReceipt| {
+            let claim = &receipt.claim;
+            let of = (claim.node, claim.session, claim.lease);
+            of == (first.node, first.session, first.lease) && receipt.is_signed_by_both()
+        };
+        let in_order = receipts.is_sorted_by(|a, b| a.claim.segment < b.claim.segment);
+        if !in_order || !receipts.iter().all(of_one) {
             return None;
         }
-        let claim = &receipt.claim;
-        let delivered = claim.renditions.iter().map(|result| Self {
-            node: claim.node,
-            session: claim.session,
-            segment: claim.segment,
-            rendition: result.rendition.clone(),
-            pixels: result.pixels,
-        });
-        Some(delivered.collect())
+        let mut claims = blake3::Hasher::new();
+        for receipt in receipts {
+            claims.update(blake3::hash(&receipt.claim.message()).as_bytes());
+        }
+        let mut renditions = receipts.iter().flat_map(|receipt| &receipt.claim.renditions);
+        Some(Self {
+            node: first.node,
+            session: first.session,
+            lease: first.lease,
+            segments: u32::try_from(receipts.len()).ok()?,
+            pixels: renditions.try_fold(0u64, |sum, result| sum.checked_add(result.pixels))?,
+            claims: ClaimsHash(*claims.finalize().as_bytes()),
+        })
     }
 
-    /// Who encoded it.
+    /// Who encoded them.
     pub fn node(&self) -> NodeId {
         self.node
     }
@@ -115,27 +131,34 @@ impl Delivered {
         self.session
     }
 
-    /// Which segment.
-    pub fn segment(&self) -> SegmentNumber {
-        self.segment
+    /// Under which lease.
+    pub fn lease(&self) -> LeaseId {
+        self.lease
     }
 
-    /// Which rendition.
-    pub fn rendition(&self) -> &RenditionName {
-        &self.rendition
+    /// How many they are.
+    pub fn segments(&self) -> u32 {
+        self.segments
     }
 
-    /// How many pixels were encoded.
+    /// How many pixels were encoded, in all renditions together.
     pub fn pixels(&self) -> u64 {
         self.pixels
     }
 }
 
+/// What the next `pixels` of a lease are paid with, after `before` of them: so that all parts together are
+/// paid with what their sum costs.
+pub(crate) fn delivered_pay(before: u64, pixels: u64, price: PixelPrice) -> Option<Amount> {
+    let all = stream_pay(before.checked_add(pixels)?, price)?;
+    all.checked_sub(stream_pay(before, price)?)
+}
+
 /// How proofs are read back as a part of the books, and in no other way.
 pub(crate) mod stored {
     use super::{
-        Amount, Delivered, Deserialize, Generation, JobId, LeaseId, NodeId, RayPrice,
-        RenditionName, SceneFactor, SegmentNumber, SessionId, Verified,
+        Amount, ClaimsHash, Delivered, Deserialize, Generation, JobId, LeaseId, NodeId, RayPrice,
+        SceneFactor, SessionId, Verified,
     };
     use serde::Deserializer;
 
@@ -157,9 +180,10 @@ pub(crate) mod stored {
     struct StoredDelivered {
         node: NodeId,
         session: SessionId,
-        segment: SegmentNumber,
-        rendition: RenditionName,
+        lease: LeaseId,
+        segments: u32,
         pixels: u64,
+        claims: ClaimsHash,
     }
 
     pub(crate) fn verified<'de, D: Deserializer<'de>>(reader: D) -> Result<Verified, D::Error> {

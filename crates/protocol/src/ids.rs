@@ -152,6 +152,14 @@ hex_id! {
     MediaHash, 32, "the hash of a rendition's units"
 }
 hex_id! {
+    /// blake3 over the claims of segments that are paid together.
+    ClaimsHash, 32, "the hash of claims"
+}
+hex_id! {
+    /// A deposit on the chain: an escrow's account is found by it.
+    EscrowId, 16, "an escrow's id"
+}
+hex_id! {
     /// A webhook, named by 16 random bytes.
     WebhookId, 16, "a webhook's id"
 }
@@ -174,6 +182,13 @@ hex_id! {
 hex_id! {
     /// A quote in short: the hash of what its master signed.
     QuoteId, 32, "a quote's id"
+}
+
+/// A job's escrow has the job's own id.
+impl From<JobId> for EscrowId {
+    fn from(job: JobId) -> Self {
+        Self(job.0)
+    }
 }
 
 impl BlobHash {

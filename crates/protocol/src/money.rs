@@ -225,6 +225,11 @@ pub fn stream_pay(pixels: u64, price: PixelPrice) -> Option<Amount> {
     amount(u128::from(pixels) * u128::from(price.0) / PIXELS)
 }
 
+/// The most that `pixels` may cost: as [`stream_pay`], rounded up.
+pub fn stream_ceiling(pixels: u64, price: PixelPrice) -> Option<Amount> {
+    amount((u128::from(pixels) * u128::from(price.0)).div_ceil(PIXELS))
+}
+
 /// What does not fit here is more than any [`Amount`] after the division too.
 fn factored(rays: u64, factor: SceneFactor, price: RayPrice) -> Option<u128> {
     (u128::from(rays) * u128::from(factor.0)).checked_mul(u128::from(price.0))

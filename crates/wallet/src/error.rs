@@ -2,7 +2,7 @@
 
 use solana_address::Address;
 use std::path::PathBuf;
-use tessera_protocol::{Amount, JobId};
+use tessera_protocol::{Amount, EscrowId};
 use tessera_settlement::chain::{ChainError, Refused, SendError};
 
 /// See the module.
@@ -68,11 +68,17 @@ pub enum WalletError {
     },
     /// There is nothing to take back.
     #[error("there is no escrow {0}: it was never made, or what lay in it has returned")]
-    NoEscrow(JobId),
+    NoEscrow(EscrowId),
+    /// Somebody else made it.
+    #[error(
+        "the escrow {0} is another wallet's, to which its rest returns: deposit with that wallet, or make \
+         a new stream"
+    )]
+    OthersEscrow(EscrowId),
     /// It cannot be taken back yet.
     #[error(
-        "this escrow stands for {days} days more. Until then `farm accept` starts its job, as long as its \
-         quote is good"
+        "this escrow stands for {days} days more. A job's is returned when the job is over, a stream's when \
+         that is ended; a quote's can still be used, as long as it is good, by `farm accept`"
     )]
     EscrowStands {
         /// For how long, begun ones included.

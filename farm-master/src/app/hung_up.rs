@@ -108,6 +108,7 @@ impl Stage {
                 latency: Default::default(),
                 record: false,
                 restream: None,
+                max_price: None,
             },
             key: KeyHash::of(&key),
             idempotency: None,

@@ -8,16 +8,19 @@
 use super::App;
 use super::streams::random;
 use crate::problem::Refusal;
+use crate::rules::funds::{EXPIRES_BEFORE_MS, can_begin, can_go_on};
 use crate::store::live::{
     Candidate, StreamLease, StreamLeaseAsk, StreamLeaseEnd, StreamLeaseGranted, Wanting,
 };
+use crate::store::stream_pay::Funds;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tessera_live_core::choose::{self, Need, Weights};
+use tessera_protocol::stream::view::StreamSpec;
 use tessera_protocol::stream::worker::StreamLeaseGrant;
 use tessera_protocol::stream::{Ladder, Rendition};
-use tessera_protocol::{LeaseId, NodeId, SessionId};
+use tessera_protocol::{LeaseId, NodeId, PixelPrice, SessionId};
 use tessera_verify::segment::record::is_barred;
 
 /// Workers of a session, while there are some to have.
@@ -37,7 +40,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 struct Pair {
     session: SessionId,
     node: NodeId,
-    price: u64,
+    price: PixelPrice,
     pixels_per_s: u64,
     bits_per_s: u64,
 }
@@ -58,12 +61,30 @@ impl App {
         }
     }
 
+    /// Ends the leases of workers that could not be paid much longer: the source stands in.
+    async fn end_unpaid(&self) -> Result<(), Refusal> {
+        let now_ms = self.clock.now_ms();
+        for paid in self.store.paid_leases().await? {
+            if !stands(&paid.funds, now_ms)
+                || !can_go_on(paid.funds.left, paid.pixels_per_s, paid.price)
+            {
+                let because = "the stream's deposit is used up".to_owned();
+                self.end_stream_lease(paid.lease, None, StreamLeaseEnd { because, bar: false })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn match_now(&self, freed: &mut HashMap<SessionId, i64>) -> Result<(), Refusal> {
+        self.end_unpaid().await?;
         loop {
             let now_ms = self.clock.now_ms();
             let mut wanting = self.store.wanting(WORKERS, now_ms - BARRED_MS).await?;
             let times = self.times();
-            wanting.retain(|one| self.live.is_published(one.session, &times, now_ms));
+            wanting.retain(|one| {
+                self.live.is_published(one.session, &times, now_ms) && is_funded(one, now_ms)
+            });
             if wanting.is_empty() {
                 freed.clear();
                 return Ok(());
@@ -149,6 +170,29 @@ impl App {
     }
 }
 
+/// Whether a session's stream pays what a worker asks, or nobody at all.
+fn pays(wanting: &Wanting, asks: PixelPrice) -> bool {
+    wanting.pays.is_none_or(|(most, _)| asks <= most)
+}
+
+/// Whether a worker could be paid for long enough to be given one.
+fn is_funded(wanting: &Wanting, now_ms: i64) -> bool {
+    wanting.pays.is_none_or(|(most, funds)| {
+        stands(&funds, now_ms) && can_begin(funds.left, need(wanting).pixels_per_s, most)
+    })
+}
+
+/// Whether a stream has a price and too little to pay it with.
+pub(super) fn lacks_money(spec: &StreamSpec, funds: Option<Funds>, now_ms: i64) -> bool {
+    spec.max_price.zip(funds).is_some_and(|(most, funds)| {
+        !stands(&funds, now_ms) || !can_begin(funds.left, usual_pixels_per_s(&spec.ladder), most)
+    })
+}
+
+fn stands(funds: &Funds, now_ms: i64) -> bool {
+    funds.stands_until_ms > now_ms.saturating_add(EXPIRES_BEFORE_MS)
+}
+
 /// Who gets what of those who wait, each at most one session; and the sessions that have no worker
 /// and get none. `candidates` have as their speed and uplink what they have left.
 fn pair<'a>(wanting: &'a [Wanting], candidates: &[Candidate]) -> (Vec<Pair>, Vec<&'a Wanting>) {
@@ -156,8 +200,10 @@ fn pair<'a>(wanting: &'a [Wanting], candidates: &[Candidate]) -> (Vec<Pair>, Vec
     let (mut pairs, mut without) = (Vec::new(), Vec::new());
     for one in wanting {
         let need = need(one);
-        let allowed: Vec<_> =
-            left.iter().filter(|candidate| !one.barred.contains(&candidate.node)).collect();
+        let may = |candidate: &&&Candidate| {
+            !one.barred.contains(&candidate.node) && pays(one, candidate.able.price)
+        };
+        let allowed: Vec<_> = left.iter().filter(may).collect();
         let ranked: Vec<_> = allowed.iter().map(|candidate| asks(candidate)).collect();
         let best = choose::rank(&need, &ranked, &Weights::PUBLISHED).first().copied();
         let Some(chosen) = best.map(|best| *allowed[best]) else {
@@ -169,7 +215,7 @@ fn pair<'a>(wanting: &'a [Wanting], candidates: &[Candidate]) -> (Vec<Pair>, Vec
         pairs.push(Pair {
             session: one.session,
             node: chosen.node,
-            price: chosen.able.price,
+            price: one.pays.map_or(PixelPrice(0), |_| chosen.able.price),
             pixels_per_s: need.pixels_per_s,
             bits_per_s: need.bits_per_s,
         });
@@ -194,6 +240,9 @@ fn standby_to_free(
         let Some(holder) = holders.iter().find(|holder| holder.node == lease.node) else {
             return false;
         };
+        if !pays(one, holder.able.price) {
+            return false;
+        }
         let left = |all: u64, held: u64, freed: u64| all.saturating_sub(held.saturating_sub(freed));
         let mut asks = asks(holder);
         asks.free_pixels_per_s = left(asks.free_pixels_per_s, holder.held, lease.pixels_per_s);
@@ -209,7 +258,7 @@ fn standby_to_free(
 fn asks(candidate: &Candidate) -> choose::Candidate {
     choose::Candidate {
         node: candidate.node,
-        price: candidate.able.price,
+        price: candidate.able.price.0,
         free_pixels_per_s: candidate.able.pixels_per_s,
         codecs: candidate.able.codecs.clone(),
         uplink_bits_per_s: candidate.able.uplink_bits_per_s,
@@ -246,6 +295,7 @@ fn usual_pixels_per_s(ladder: &Ladder) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_protocol::Amount;
     use tessera_protocol::stream::VideoCodec;
     use tessera_protocol::stream::worker::WorkerAbility;
     use tessera_verify::segment::record::Record;
@@ -259,11 +309,13 @@ mod tests {
             ladder: Ladder::standard(),
             pixels_per_s: 50,
             standing,
+            pays: None,
             barred: barred.iter().map(|node| NodeId([*node; 32])).collect(),
         }
     }
 
     fn candidate(node: u8, pixels_per_s: u64, price: u64) -> Candidate {
+        let price = PixelPrice(price);
         Candidate {
             node: NodeId([node; 32]),
             able: WorkerAbility {
@@ -309,9 +361,8 @@ mod tests {
         assert_eq!(given(&[wanting(1, 0, &[])], &[thin, fits, candidate(3, 100, 50)]), [(1, 2)]);
     }
 
-    #[test]
-    fn a_standby_makes_room_and_a_primary_never() {
-        let lease = |id: u8, session: u8, node: u8| StreamLease {
+    fn lease(id: u8, session: u8, node: u8) -> StreamLease {
+        StreamLease {
             id: LeaseId([id; 16]),
             session: SessionId([session; 16]),
             node: NodeId([node; 32]),
@@ -321,7 +372,11 @@ mod tests {
             bits_per_s: LADDER_BITS,
             failures: 0,
             record: Record::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_standby_makes_room_and_a_primary_never() {
         let full = |node| Candidate { held: 60, ..candidate(node, 60, 1) };
         let holders = [full(1), full(2)];
         let standing = [lease(1, 1, 1), lease(2, 1, 2)];
@@ -341,6 +396,33 @@ mod tests {
         };
         assert_eq!(line(6_000_000), Some(LeaseId([2; 16])));
         assert_eq!(line(5_999_999), None);
+    }
+
+    #[test]
+    fn a_stream_that_pays_has_who_asks_no_more_and_a_minute_to_pay_with() {
+        // One base unit a pixel: fifty a second.
+        let price = 1_000_000_000_000;
+        let paying = |left, stands_until_ms| {
+            let funds = Funds { left: Amount(left), stands_until_ms, ..Funds::default() };
+            Wanting { pays: Some((PixelPrice(price), funds)), ..wanting(1, 0, &[]) }
+        };
+        let good = paying(3_000, EXPIRES_BEFORE_MS + 1);
+        assert!(is_funded(&good, 0) && is_funded(&wanting(1, 0, &[]), 0));
+        assert!(!is_funded(&paying(2_999, EXPIRES_BEFORE_MS + 1), 0), "less than a minute of it");
+        assert!(!is_funded(&paying(3_000, EXPIRES_BEFORE_MS), 0), "it can be taken back in a day");
+        let dear = candidate(1, 100, price + 1);
+        assert_eq!(pair(std::slice::from_ref(&good), std::slice::from_ref(&dear)).0, []);
+        let (pairs, _) =
+            pair(std::slice::from_ref(&good), &[dear.clone(), candidate(2, 100, price)]);
+        assert_eq!((pairs[0].node, pairs[0].price), (NodeId([2; 32]), PixelPrice(price)));
+        let (pairs, _) = pair(&[wanting(1, 0, &[])], std::slice::from_ref(&dear));
+        assert_eq!(pairs[0].price, PixelPrice(0), "nobody pays for it");
+        let held = Candidate { held: 100, ..dear };
+        let standing = [lease(1, 7, 9), lease(2, 7, 1)];
+        let free = |one: &Wanting| {
+            standby_to_free(one, &standing, std::slice::from_ref(&held), &HashSet::new())
+        };
+        assert_eq!((free(&good), free(&wanting(1, 0, &[])).is_some()), (None, true));
     }
 
     #[test]

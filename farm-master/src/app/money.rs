@@ -101,6 +101,9 @@ impl App {
                     Cause::LeaseVerified { verified, .. } => {
                         self.store.is_counting(verified.lease()).await?
                     }
+                    Cause::SegmentsDelivered { delivered, part, .. } => {
+                        self.store.is_delivered(*delivered, *part).await?
+                    }
                     _ => false,
                 };
                 let found = checked.watch.next(entry, |_| proven);

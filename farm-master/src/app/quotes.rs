@@ -10,6 +10,7 @@ use crate::store::Creation;
 use crate::store::money::{Accepted, Escrow, KeptQuote, Raised};
 use std::sync::Arc;
 use tessera_farm_core::job::JobChange;
+use tessera_ledger::Purse;
 use tessera_protocol::finance::{FarmView, QuoteRequest};
 use tessera_protocol::job::JobView;
 use tessera_protocol::quote::{Quote, QuoteView};
@@ -18,7 +19,7 @@ use tessera_quote::offer::TooLarge;
 use tessera_quote::{offer, outlook};
 
 /// How long an escrow has to stand when its job begins: thirty days.
-const STANDS_FOR_MS: i64 = 30 * 24 * 3600 * 1000;
+pub(super) const STANDS_FOR_MS: i64 = 30 * 24 * 3600 * 1000;
 
 impl App {
     /// What everybody may know of this farm.
@@ -127,7 +128,7 @@ impl App {
                 "The farm renders with another kernel than it quoted for: ask for a new quote.",
             ));
         }
-        let escrow = settlement.escrow(job).await?;
+        let escrow = settlement.escrow(&Purse::Job(job)).await?;
         // Once it can be taken back, nodes would go unpaid.
         if escrow.is_some_and(|escrow| escrow.stands_until_ms < now_ms + STANDS_FOR_MS) {
             return Err(Refusal::new(
@@ -182,7 +183,7 @@ impl App {
         if known.money.is_none() {
             return Err(Refusal::new(Code::NothingIsPaid, format!("Nobody pays for job {id}.")));
         }
-        let escrow = settlement.escrow(id).await?;
+        let escrow = settlement.escrow(&Purse::Job(id)).await?;
         let deposited = escrow.map_or(Amount::ZERO, |escrow| escrow.deposited);
         match self.store.raise_ceiling(id, deposited, self.clock.now_ms()).await? {
             Raised::Ended => Err(Refusal::job_ended(known.state)),
@@ -200,7 +201,7 @@ impl App {
     }
 
     /// The chain, where the farm has one.
-    fn need_settlement(&self) -> Result<&Settlement, Refusal> {
+    pub(super) fn need_settlement(&self) -> Result<&Settlement, Refusal> {
         self.settlement.as_ref().ok_or_else(|| {
             Refusal::new(
                 Code::NothingIsPaid,

@@ -1,17 +1,21 @@
 //! What broadcasters ask for: streams, and what became of their sessions.
 
 use super::App;
-use crate::auth::{Broadcaster, TokenId};
+use super::matching::lacks_money;
+use super::quotes::STANDS_FOR_MS;
+use crate::auth::Broadcaster;
 use crate::problem::{Code, Refusal};
 use crate::store::live::{KeyHash, NewStream, SessionRecord, StreamCreation, StreamRecord};
+use crate::store::stream_pay::Funded;
 use std::sync::Arc;
+use tessera_ledger::Purse;
 use tessera_protocol::stream::SegmentNumber;
 use tessera_protocol::stream::gateway::{GatewayDoors, GatewayPage};
 use tessera_protocol::stream::view::{
-    SegmentPage, SessionPage, SessionView, StreamKeyView, StreamPage, StreamSpec, StreamState,
-    StreamView,
+    HealthLevel, HealthNote, SegmentPage, SessionPage, SessionView, StreamKeyView, StreamMoney,
+    StreamPage, StreamSpec, StreamState, StreamView,
 };
-use tessera_protocol::{GatewayId, PlaybackId, SessionId, StreamId};
+use tessera_protocol::{GatewayId, PixelPrice, PlaybackId, SessionId, StreamId};
 
 /// Gateways whose doors are told to broadcasters: those heard last.
 const DOORS: u32 = 4;
@@ -23,16 +27,27 @@ impl App {
     /// Makes a stream; `true` beside it when it is new.
     pub(crate) async fn create_stream(
         &self,
-        owner: TokenId,
+        broadcaster: &Broadcaster,
         spec: StreamSpec,
         idempotency: Option<(String, [u8; 32])>,
     ) -> Result<(StreamKeyView, bool), Refusal> {
         check_spec(&spec)?;
+        match spec.max_price {
+            Some(_) => {
+                self.need_settlement()?;
+            }
+            // The operator may use the farm for nothing.
+            None if self.settlement.is_some() && broadcaster.sees().is_some() => {
+                let detail = "Workers of this farm are paid: make the stream with a price, and deposit for it.";
+                return Err(Refusal::new(Code::NobodyPays, detail));
+            }
+            None => {}
+        }
         let key = new_key()?;
         let new = NewStream {
             id: StreamId(random()?),
             playback: PlaybackId(random()?),
-            owner,
+            owner: broadcaster.id(),
             spec,
             key: KeyHash::of(&key),
             idempotency,
@@ -87,6 +102,48 @@ impl App {
         })
         .await?;
         Ok(self.stream_view(self.stream_record(broadcaster, id).await?))
+    }
+
+    /// Puts aside for a stream what was deposited in its escrow since.
+    pub(crate) async fn fund_stream(
+        &self,
+        broadcaster: &Broadcaster,
+        id: StreamId,
+    ) -> Result<StreamView, Refusal> {
+        let settlement = self.need_settlement()?;
+        let stream = self.stream_record(broadcaster, id).await?;
+        let Some(funds) = stream.funds else {
+            let detail = format!("Nobody pays for stream {id}: it was made without a price.");
+            return Err(Refusal::new(Code::NothingIsPaid, detail));
+        };
+        let purse = Purse::Stream(id);
+        let missing = |what: &str| {
+            let escrow = settlement.escrow_of(&purse);
+            let detail = format!("{what} in the escrow {escrow} of stream {id}: deposit first.");
+            Refusal::new(Code::DepositMissing, detail)
+        };
+        let now_ms = self.clock.now_ms();
+        let Some(escrow) = settlement.escrow(&purse).await? else {
+            return Err(missing("Nothing lies"));
+        };
+        if funds.deposited.is_zero() && escrow.stands_until_ms < now_ms + STANDS_FOR_MS {
+            return Err(Refusal::new(
+                Code::DepositMissing,
+                format!(
+                    "The escrow of stream {id} can be taken back too soon: it has to stand for {} days.",
+                    STANDS_FOR_MS / 86_400_000
+                ),
+            ));
+        }
+        match self.store.fund_stream(id, escrow, settlement.fee(), now_ms).await? {
+            Funded::Ended => Err(stream_ended(id)),
+            Funded::Nothing => Err(missing("Nothing new lies")),
+            Funded::By(amount) => {
+                tracing::info!(stream = %id, %amount, "a stream has more to pay workers with");
+                self.hints.matching.notify_one();
+                self.stream(broadcaster, id).await
+            }
+        }
     }
 
     /// A stream's session was ended under its gateway, which hears of it at its next beat. It may
@@ -197,9 +254,31 @@ impl App {
         Ok(StreamKeyView { stream: self.stream_view(stream), key, ingest })
     }
 
+    /// A stream's deposit as its owner sees it.
+    fn stream_money(&self, stream: &StreamRecord) -> Option<StreamMoney> {
+        let (funds, settlement) = stream.funds.zip(self.settlement.as_ref())?;
+        Some(StreamMoney {
+            escrow: settlement.escrow_of(&Purse::Stream(stream.id)),
+            deposited: funds.deposited,
+            charged: funds.charged,
+            pending: funds.pending,
+            fee: funds.fee,
+            left: funds.left,
+            stands_until_ms: funds.stands_until_ms,
+            settled: funds.settled,
+        })
+    }
+
     fn stream_view(&self, stream: StreamRecord) -> StreamView {
         let playback_url = |doors: &GatewayDoors| doors.playback_url(stream.playback);
         let live = stream.session.as_ref().filter(|session| session.live);
+        let mut health = live.map_or_else(Vec::new, |session| {
+            self.live.health(session.id).unwrap_or_else(|| session.health.clone())
+        });
+        let now_ms = self.clock.now_ms();
+        if !stream.ended && lacks_money(&stream.spec, stream.funds, now_ms) {
+            health.push(deposit_used_up());
+        }
         StreamView {
             id: stream.id,
             state: match live {
@@ -210,12 +289,22 @@ impl App {
             playback_id: stream.playback,
             playback_url: stream.session.as_ref().map(|session| playback_url(&session.doors)),
             session: stream.session.as_ref().map(|session| session.id),
-            health: live.map_or_else(Vec::new, |session| {
-                self.live.health(session.id).unwrap_or_else(|| session.health.clone())
-            }),
+            health,
+            money: self.stream_money(&stream),
             created_ms: stream.created_ms,
             spec: stream.spec,
         }
+    }
+}
+
+/// What a broadcaster is told whose stream has no workers for want of money.
+fn deposit_used_up() -> HealthNote {
+    HealthNote {
+        code: "deposit-used-up".to_owned(),
+        level: HealthLevel::Warning,
+        text: "Its deposit does not pay for a minute of work, so it is not transcoded: viewers get the \
+               source as it is. `farm stream top-up` adds to it."
+            .to_owned(),
     }
 }
 
@@ -250,6 +339,11 @@ fn check_spec(spec: &StreamSpec) -> Result<(), Refusal> {
         return refused(format!(
             "A stream's name has 1 to {most} characters, and this one {name}."
         ));
+    }
+    if spec.max_price == Some(PixelPrice(0)) {
+        return refused(
+            "At a price of 0 nobody works; leave it out where nobody is to be paid.".into(),
+        );
     }
     let Some(url) = &spec.restream else { return Ok(()) };
     // The URL mostly ends in a key for the other side: it is not repeated in what may be logged.
@@ -296,6 +390,7 @@ mod tests {
             latency: Default::default(),
             record: false,
             restream: restream.map(str::to_owned),
+            max_price: None,
         }
     }
 

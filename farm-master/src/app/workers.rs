@@ -252,7 +252,7 @@ fn check_ability(name: &str, able: &WorkerAbility) -> Result<(), Refusal> {
     let fits = name.chars().count() <= MAX_NAME
         && able.encoders.chars().count() <= MAX_ENCODERS
         && able.codecs.len() <= 8
-        && able.price <= limit
+        && able.price.0 <= limit
         && able.pixels_per_s <= limit
         && able.uplink_bits_per_s.is_none_or(|bits| bits <= limit);
     if fits {

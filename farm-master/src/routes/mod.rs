@@ -53,9 +53,10 @@
 //! | `GET /v1/jobs/{job}/files/{blob}` | artist | | 200 `application/octet-stream`: the job's scene or environment | 404 `blob-not-found` |
 //! | `GET /v1/leases/{lease}/receipt` | artist | | 200 `Receipt` | 404 `receipt-not-found` (also before the audit) |
 //! | `GET /v1/leases/{lease}/result` | artist | | 200 `application/octet-stream`, see [`tessera_protocol::submit`] | 404 `receipt-not-found` |
-//! | `POST /v1/streams` | broadcaster | `StreamSpec`, header `Idempotency-Key`? | 201 `StreamKeyView`, the key shown this once; the same key and body again: 200 and the same stream, with an empty `key`: rotate it if the first answer was lost | 422 `stream-refused`, `idempotency-key-reused` |
+//! | `POST /v1/streams` | broadcaster | `StreamSpec`, header `Idempotency-Key`? | 201 `StreamKeyView`, the key shown this once; the same key and body again: 200 and the same stream, with an empty `key`: rotate it if the first answer was lost | 409 `nobody-pays`, `nothing-is-paid`; 422 `stream-refused`, `idempotency-key-reused` |
 //! | `GET /v1/streams?cursor&limit` | broadcaster | | 200 `StreamPage`, newest first | |
 //! | `GET /v1/streams/{stream}` | broadcaster | | 200 `StreamView` | 404 `stream-not-found` |
+//! | `POST /v1/streams/{stream}/top-up` | broadcaster | | 200 `StreamView`: what was deposited in its escrow since pays its workers | 409 `deposit-missing`, `nothing-is-paid`, `stream-ended`; 503 `chain-away` |
 //! | `POST /v1/streams/{stream}/rotate-key` | broadcaster | | 200 `StreamKeyView`, the key shown this once; the old one is refused from now on, and a session under it ends at its gateway's next beat | 409 `stream-ended` |
 //! | `POST /v1/streams/{stream}/end` | broadcaster | | 200 `StreamView`; ending an ended stream is no error | |
 //! | `GET /v1/streams/{stream}/sessions?cursor&limit` | broadcaster | | 200 `SessionPage`, newest first | |
@@ -248,6 +249,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audits::audit_heartbeat))
         .routes(routes!(streams::create_stream, streams::list_streams))
         .routes(routes!(streams::get_stream))
+        .routes(routes!(streams::top_up_stream))
         .routes(routes!(streams::rotate_key))
         .routes(routes!(streams::end_stream))
         .routes(routes!(streams::list_sessions))

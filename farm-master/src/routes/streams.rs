@@ -34,7 +34,7 @@ pub(super) async fn create_stream(
     let key = idempotency_key(&headers)?;
     let canonical = serde_json::to_vec(&spec).map_err(Refusal::internal)?;
     let idempotency = key.map(|key| (key, *blake3::hash(&canonical).as_bytes()));
-    let (stream, new) = app.create_stream(broadcaster.id(), spec, idempotency).await?;
+    let (stream, new) = app.create_stream(&broadcaster, spec, idempotency).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(stream)))
 }
 
@@ -62,6 +62,20 @@ pub(super) async fn get_stream(
     Path(stream): Path<StreamId>,
 ) -> Result<Json<StreamView>, Refusal> {
     Ok(Json(app.stream(&broadcaster, stream).await?))
+}
+
+/// Puts aside for a stream's workers what was deposited in its escrow since.
+#[utoipa::path(
+    post, path = "/v1/streams/{stream}/top-up", tag = "streams",
+    params(("stream" = StreamId, Path)),
+    responses((status = 200, body = StreamView))
+)]
+pub(super) async fn top_up_stream(
+    broadcaster: Broadcaster,
+    State(app): State<Arc<App>>,
+    Path(stream): Path<StreamId>,
+) -> Result<Json<StreamView>, Refusal> {
+    Ok(Json(app.fund_stream(&broadcaster, stream).await?))
 }
 
 /// Gives a stream another key; a session under the old one ends.

@@ -3,7 +3,8 @@
 //! The chain is the truth of what was deposited and paid, the store of what was earned. What is known here
 //! of nodes is a copy in memory, read anew in each round.
 //!
-//! Reading order: this page (what is asked of the chain) → [`round`] (what is done there) → [`standing`] (the
+//! Reading order: this page (what is asked of the chain) → [`round`] (what is done there) → [`streams`] (what
+//! of live streams is to be paid) → [`standing`] (the
 //! farm and its nodes) → [`payouts`] (epochs) → [`slash`] (what becomes of who signed two commits) →
 //! [`outbox`].
 
@@ -12,6 +13,7 @@ mod payouts;
 mod round;
 mod slash;
 mod standing;
+mod streams;
 
 use crate::problem::{Code, Refusal};
 use crate::store::StoreError;
@@ -22,14 +24,15 @@ use solana_signer::Signer as _;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
-use tessera_ledger::FeeTerms;
+use tessera_ledger::{FeeTerms, Purse};
 use tessera_protocol::commit::NodeKey;
 use tessera_protocol::finance::{ChainAddress, ChainView, EarningsView};
-use tessera_protocol::{Amount, JobId, NodeId};
+use tessera_protocol::{Amount, EscrowId, JobId, NodeId};
 use tessera_settlement::abi::account::{Farm, Job, Rules};
 use tessera_settlement::accounts;
 use tessera_settlement::chain::{Chain, ChainError};
 use tessera_settlement::instruction::FarmAddresses;
+use tokio::time::timeout;
 
 /// Where a farm settles, and how.
 #[derive(Debug, Clone)]
@@ -51,6 +54,9 @@ pub struct ChainConfig {
     /// What the operator's reserve is to hold, out of the operator's own token account.
     pub reserve: Amount,
 }
+
+/// How long somebody who asks waits for the chain; what is done by itself is patient.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The purse of the operator's reserve on the chain: an escrow like a job's, whose id no job has, since
 /// those are random.
@@ -139,11 +145,32 @@ impl Settlement {
         self.standing(node).map_or(Amount::ZERO, |standing| standing.stake)
     }
 
-    /// What lies in a job's escrow; `None` where there is none.
-    pub(crate) async fn escrow(&self, job: JobId) -> Result<Option<Escrow>, Refusal> {
-        let found = self.job(&job.0).await.map_err(|error| {
-            Refusal::new(Code::ChainAway, format!("{error}. Nothing was changed; try again."))
-        })?;
+    /// The escrow of a purse on the chain. A stream's follows from the master's key: its id is known to
+    /// viewers, who could make an escrow of that name before its owner does.
+    pub(crate) fn escrow_of(&self, purse: &Purse) -> EscrowId {
+        match purse {
+            Purse::Job(job) => EscrowId(job.0),
+            Purse::Reserve => EscrowId(RESERVE),
+            Purse::Stream(stream) => {
+                let mut hash = blake3::Hasher::new_derive_key("tessera 2026 escrow of a stream");
+                hash.update(self.key.secret_bytes()).update(&stream.0);
+                let mut id = [0; 16];
+                hash.finalize_xof().fill(&mut id);
+                EscrowId(id)
+            }
+        }
+    }
+
+    /// What lies in the escrow of a purse; `None` where there is none.
+    pub(crate) async fn escrow(&self, purse: &Purse) -> Result<Option<Escrow>, Refusal> {
+        let away = |why: &dyn std::fmt::Display| {
+            Refusal::new(Code::ChainAway, format!("{why}. Nothing was changed; try again."))
+        };
+        let id = self.escrow_of(purse);
+        let found = match timeout(ANSWERS_WITHIN, self.job(&id)).await {
+            Ok(found) => found.map_err(|error| away(&error))?,
+            Err(_) => return Err(away(&"The chain does not answer")),
+        };
         Ok(found.map(|job| Escrow {
             deposited: Amount(job.deposited),
             stands_until_ms: job.expires_at.saturating_mul(1000),
@@ -219,9 +246,9 @@ impl Settlement {
         }
     }
 
-    /// A job's escrow; `None` where there is none.
-    async fn job(&self, id: &[u8; 16]) -> Result<Option<Job>, SettlementError> {
-        let address = self.farm.job(id);
+    /// An escrow; `None` where there is none.
+    async fn job(&self, id: &EscrowId) -> Result<Option<Job>, SettlementError> {
+        let address = self.farm.job(&id.0);
         match self.read(address).await? {
             None => Ok(None),
             Some(accounts::Account::Job(job)) => Ok(Some(job)),

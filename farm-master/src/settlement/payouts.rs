@@ -1,7 +1,7 @@
 //! Epochs, from what is owed to the last leaf.
 
 use super::outbox::Notes;
-use super::{RESERVE, Settlement, SettlementError};
+use super::{Settlement, SettlementError};
 use crate::app::App;
 use crate::store::Store;
 use crate::store::money::{Leaf, OpenEpoch, Payable};
@@ -93,7 +93,8 @@ impl Settlement {
     fn plan(&self, open: &OpenEpoch) -> Result<EpochPlan, SettlementError> {
         let OpenEpoch { number, plan, accounts } = open;
         let draws = plan.draws.iter();
-        let draws = draws.map(|draw| Draw { job: escrow(&draw.purse), amount: draw.amount.0 });
+        let draws =
+            draws.map(|draw| Draw { job: self.escrow_of(&draw.purse).0, amount: draw.amount.0 });
         let payouts = plan.leaves.iter().zip(accounts).map(|(leaf, account)| Payout {
             payee: Address::new_from_array(account.0),
             amount: leaf.amount.0,
@@ -108,9 +109,7 @@ impl Settlement {
     pub(super) async fn payable(&self, store: &dyn Store) -> Result<Payable, SettlementError> {
         let (mut nodes, mut purses) = (BTreeSet::new(), BTreeMap::<Purse, i128>::new());
         for (account, owed) in store.balances().await? {
-            if let Account::Owed { node, purse } = account
-                && !matches!(purse, Purse::Stream(_))
-            {
+            if let Account::Owed { node, purse } = account {
                 nodes.insert(node);
                 *purses.entry(purse).or_default() += i128::from(owed);
             }
@@ -121,7 +120,8 @@ impl Settlement {
             let own = || ChainAddress(tokens::associated(&wallet, &self.farm.mint).to_bytes());
             (node, registered.unwrap_or_else(own))
         };
-        let escrows: Vec<_> = purses.keys().map(|purse| self.farm.job(&escrow(purse))).collect();
+        let address = |purse| self.farm.job(&self.escrow_of(purse).0);
+        let escrows: Vec<_> = purses.keys().map(address).collect();
         let found = self.chain.accounts(&escrows).await?;
         let mut has = Vec::with_capacity(purses.len());
         for ((purse, owed), found) in purses.into_iter().zip(found) {
@@ -155,15 +155,5 @@ impl Settlement {
             takes || epoch.is_none_or(|epoch| epoch.is_paid(leaf.index))
         });
         Ok(now.map(|(leaf, _)| leaf.epoch).collect())
-    }
-}
-
-/// The escrow of a purse on the chain.
-fn escrow(purse: &Purse) -> [u8; 16] {
-    match purse {
-        Purse::Job(job) => job.0,
-        Purse::Reserve => RESERVE,
-        // Vouchers draw on them, and the books make no such epoch.
-        Purse::Stream(stream) => stream.0,
     }
 }

@@ -6,14 +6,15 @@
 use super::outbox::Notes;
 use super::{Settlement, SettlementError};
 use crate::app::App;
+use crate::rules::funds::EXPIRES_BEFORE_MS;
 use crate::store::Store;
 use crate::store::money::{Booked, SpentEscrow};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use std::sync::Arc;
 use tessera_farm_core::job::JobChange;
-use tessera_ledger::{Cause, LedgerError, Payer, Verified};
-use tessera_protocol::{Amount, JobId};
+use tessera_ledger::{Cause, LedgerError, Payer, Purse, Verified};
+use tessera_protocol::Amount;
 use tessera_settlement::chain::{Outcome, Sender, Step};
 
 /// Results that are booked at once.
@@ -50,27 +51,27 @@ impl App {
         self.store.approve_due(now_ms).await?;
         self.end_expiring(now_ms).await?;
         self.book_verified().await?;
+        self.book_delivered().await?;
         settlement.prepare(&*self.store, now_ms).await?;
         settlement.need_same_count(&*self.store).await?;
         // Before stakes are looked at: what a slash took is not what its node withdrew.
         self.slash_equivocations(settlement).await?;
         settlement.look_at_nodes(&*self.store, now_ms).await?;
-        for spent in self.store.spent_escrows(ESCROWS).await? {
+        for spent in self.spent().await? {
             if !spent.ended {
-                self.note_deposit(settlement, spent.job).await?;
-                self.store.end_escrow(spent.job, now_ms).await?;
+                self.end_spent(settlement, spent.purse).await?;
             }
         }
         self.need_sound_books().await?;
-        // What is owed of a job that is over is paid however little it is: its owner waits for the rest.
-        let waits = self.store.spent_escrows(ESCROWS).await?.iter().any(|spent| spent.owed);
+        // What is owed of what is over is paid however little it is: its owner waits for the rest.
+        let waits = self.spent().await?.iter().any(|spent| spent.owed);
         let floor = if waits { Amount::ZERO } else { settlement.config.floor };
         let payable = settlement.payable(&*self.store).await?;
         if let Some(epoch) = self.store.begin_epoch(payable, floor, now_ms).await? {
             self.follow(settlement, &epoch, 0).await?;
         }
         self.pay_left_over(settlement).await?;
-        for spent in self.store.spent_escrows(ESCROWS).await? {
+        for spent in self.spent().await? {
             if spent.ended && !spent.owed {
                 self.close(settlement, &spent).await?;
             }
@@ -99,15 +100,43 @@ impl App {
         Ok(())
     }
 
-    /// Books what came into an escrow and raised no ceiling: it returns to its owner.
-    async fn note_deposit(
+    /// Jobs and streams that are over, and whose escrows stand.
+    async fn spent(&self) -> Result<Vec<SpentEscrow>, SettlementError> {
+        let expired_ms = self.clock.now_ms().saturating_add(EXPIRES_BEFORE_MS);
+        let mut spent = self.store.spent_escrows(ESCROWS).await?;
+        spent.extend(self.store.spent_streams(self.settled_until(), expired_ms, ESCROWS).await?);
+        Ok(spent)
+    }
+
+    /// Books the end of what is over: nothing more of its escrow is to be paid to nodes.
+    async fn end_spent(
         &self,
         settlement: &Settlement,
-        job: JobId,
+        purse: Purse,
     ) -> Result<(), SettlementError> {
-        if let Some(escrow) = settlement.job(&job.0).await? {
-            let deposited = Amount(escrow.deposited);
-            self.store.note_deposit(job, deposited, self.clock.now_ms()).await?;
+        if let Some(escrow) = settlement.job(&settlement.escrow_of(&purse)).await? {
+            self.note_deposit(purse, Amount(escrow.deposited)).await?;
+        }
+        let now_ms = self.clock.now_ms();
+        match purse {
+            Purse::Job(job) => self.store.end_escrow(job, now_ms).await?,
+            Purse::Stream(stream) => self.store.end_stream_escrow(stream, now_ms).await?,
+            Purse::Reserve => {}
+        }
+        Ok(())
+    }
+
+    /// Books what came into an escrow and was not put aside: it returns to its owner.
+    async fn note_deposit(&self, purse: Purse, deposited: Amount) -> Result<(), SettlementError> {
+        let now_ms = self.clock.now_ms();
+        match purse {
+            Purse::Job(job) => {
+                self.store.note_deposit(job, deposited, now_ms).await?;
+            }
+            Purse::Stream(stream) => {
+                self.store.note_stream_deposit(stream, deposited, now_ms).await?;
+            }
+            Purse::Reserve => {}
         }
         Ok(())
     }
@@ -153,30 +182,42 @@ impl App {
         }
     }
 
-    /// Returns what is left in the escrow of a job that is over, and books it.
+    /// Returns what is left in the escrow of what is over, and books it.
     async fn close(
         &self,
         settlement: &Settlement,
         spent: &SpentEscrow,
     ) -> Result<(), SettlementError> {
-        let SpentEscrow { job, owner, .. } = spent;
-        let noted = format!("refund of {job}");
-        if let Some(escrow) = settlement.job(&job.0).await? {
-            self.store.note_deposit(*job, Amount(escrow.deposited), self.clock.now_ms()).await?;
+        let SpentEscrow { purse, owner, .. } = *spent;
+        // Jobs had this name to themselves before streams were paid for.
+        let name = match purse {
+            Purse::Job(job) => job.to_string(),
+            purse => purse.to_string(),
+        };
+        let noted = format!("refund of {name}");
+        let id = settlement.escrow_of(&purse);
+        if let Some(escrow) = settlement.job(&id).await? {
+            self.note_deposit(purse, Amount(escrow.deposited)).await?;
             let rest = escrow.deposited.saturating_sub(escrow.drawn);
             self.store.note_attempt(noted.clone(), Some(rest.to_string())).await?;
             let address = Address::new_from_array;
             let (refund, rent) = (address(escrow.refund), address(escrow.rent_payer));
-            let end = settlement.farm.end_job(&job.0, refund, rent);
-            settlement.step(&*self.store, format!("end job {job}"), vec![end]).await?;
+            let end = settlement.farm.end_job(&id.0, refund, rent);
+            settlement.step(&*self.store, format!("end job {name}"), vec![end]).await?;
         }
         let rest = self.store.attempt(noted).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
         let refund = (rest > 0).then(|| Cause::Withdrawn {
-            id: format!("refund/{job}"),
+            id: format!("refund/{name}"),
             payer: Payer(owner.0),
             amount: Amount(rest),
         });
-        Ok(self.store.close_escrow(*job, refund, self.clock.now_ms()).await?)
+        let now_ms = self.clock.now_ms();
+        match purse {
+            Purse::Job(job) => self.store.close_escrow(job, refund, now_ms).await?,
+            Purse::Stream(stream) => self.store.close_stream_escrow(stream, refund, now_ms).await?,
+            Purse::Reserve => {}
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 use tessera_ledger::Cause;
 use tessera_protocol::finance::ChainAddress;
-use tessera_protocol::{Amount, NodeId};
+use tessera_protocol::{Amount, EscrowId, NodeId};
 use tessera_settlement::abi::instruction::OpenJob;
 use tessera_settlement::instruction::Source;
 use tessera_settlement::{accounts, tokens};
@@ -28,7 +28,7 @@ impl Settlement {
             return self.step(store, "make the farm".to_owned(), vec![init]).await;
         };
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(farm.rules);
-        if let Some(reserve) = self.job(&RESERVE).await? {
+        if let Some(reserve) = self.job(&EscrowId(RESERVE)).await? {
             // Whoever was killed between the two has not booked it.
             let funded =
                 Cause::ReserveFunded { id: "first".to_owned(), amount: Amount(reserve.deposited) };

@@ -2,6 +2,7 @@
 //! call promises.
 
 use super::Later;
+use super::stream_pay::Funds;
 use crate::auth::{Token, TokenId};
 use crate::rules::accounting::ClaimId;
 use crate::rules::fence::Foreign;
@@ -9,7 +10,9 @@ use tessera_protocol::stream::gateway::{AuditReport, GatewayDoors, GatewayView, 
 use tessera_protocol::stream::view::{HealthNote, Recording, SegmentView, SessionView, StreamSpec};
 use tessera_protocol::stream::worker::{WorkerAbility, WorkerView};
 use tessera_protocol::stream::{ClaimReceipt, Ladder, SegmentNumber};
-use tessera_protocol::{GatewayId, Generation, LeaseId, NodeId, PlaybackId, SessionId, StreamId};
+use tessera_protocol::{
+    GatewayId, Generation, LeaseId, NodeId, PixelPrice, PlaybackId, SessionId, StreamId,
+};
 use tessera_verify::segment::record::Record;
 
 /// blake3 of a stream's key.
@@ -70,6 +73,8 @@ pub struct StreamRecord {
     pub ended: bool,
     /// Its last session.
     pub session: Option<LastSession>,
+    /// What its workers are paid from; `None` where its owner pays nobody.
+    pub funds: Option<Funds>,
     /// When it was made.
     pub created_ms: i64,
 }
@@ -276,6 +281,8 @@ pub struct Wanting {
     pub pixels_per_s: u64,
     /// How many workers it has.
     pub standing: usize,
+    /// What its workers are paid at most, and from what; `None` where nobody pays.
+    pub pays: Option<(PixelPrice, Funds)>,
     /// Workers that may not have it: they have it, or its gateway would not have them again.
     pub barred: Vec<NodeId>,
 }
@@ -305,7 +312,7 @@ pub struct StreamLeaseAsk {
     /// For whom.
     pub node: NodeId,
     /// At what price.
-    pub price: u64,
+    pub price: PixelPrice,
     /// What it takes of the worker.
     pub pixels_per_s: u64,
     /// What it takes of the worker's line.

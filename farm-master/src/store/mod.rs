@@ -11,6 +11,7 @@ pub mod money;
 pub mod mosaic;
 pub mod proof;
 pub mod sqlite;
+pub mod stream_pay;
 pub mod webhooks;
 
 use crate::auth::{Token, TokenId};
@@ -23,6 +24,7 @@ pub use mosaic::MosaicStore;
 pub use proof::{ProofStore, Unaudited};
 use std::collections::HashSet;
 use std::ops::Range;
+pub use stream_pay::StreamPayStore;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::Lease;
 use tessera_market::{Bidder, Order};
@@ -302,7 +304,14 @@ pub struct Totals {
 
 /// See the module.
 pub trait Store:
-    AccountStore + ApprovalStore + LiveStore + MoneyStore + MosaicStore + ProofStore + WebhookStore
+    AccountStore
+    + ApprovalStore
+    + LiveStore
+    + MoneyStore
+    + MosaicStore
+    + ProofStore
+    + StreamPayStore
+    + WebhookStore
 {
     /// The latest time stored anywhere: time must not begin before it.
     fn latest_ms(&self) -> Later<'_, i64>;

@@ -149,11 +149,11 @@ pub struct OpenEpoch {
     pub accounts: Vec<ChainAddress>,
 }
 
-/// A job whose escrow on the chain is to be closed.
+/// A job or stream that is over, and whose escrow on the chain is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpentEscrow {
-    /// The job.
-    pub job: JobId,
+    /// Whose.
+    pub purse: Purse,
     /// Who paid.
     pub owner: TokenId,
     /// Whether its end is booked.

@@ -11,7 +11,7 @@ use tessera_protocol::stream::worker::{
     PresentedReceipts, PresentedView, StreamLeaseGrant, WorkerAbility,
 };
 use tessera_protocol::stream::{ClaimReceipt, SegmentNumber, VideoCodec};
-use tessera_protocol::{LeaseId, MediaHash, SessionId};
+use tessera_protocol::{LeaseId, MediaHash, PixelPrice, SessionId};
 
 /// A live session with one worker on it.
 pub(crate) struct Set {
@@ -63,7 +63,7 @@ async fn a_worker_gets_a_session_and_its_gateway_hears_of_it() {
     assert_eq!(set.lease.session, set.grant.session);
     assert_eq!(set.lease.gateway, set.gateway.id());
     assert_eq!(set.lease.gateway_address, "127.0.0.1:7000");
-    assert_eq!((set.lease.price, &set.lease.ladder), (100, &set.grant.ladder));
+    assert_eq!((set.lease.price, &set.lease.ladder), (PixelPrice(0), &set.grant.ladder));
     let workers = set.gateway.beat(&set.grant).await.workers;
     assert_eq!(workers.len(), 1);
     assert_eq!((workers[0].lease, workers[0].node), (set.lease.lease, set.worker.key.node()));
@@ -88,8 +88,8 @@ async fn of_those_who_wait_the_cheapest_that_can_gets_the_session() {
     let farm = Farm::steady().await;
     let gateway = farm.gateway(1).await;
     let made = farm.stream().await;
-    let dear = farm.worker_with(2, |able| able.price = 1000).await;
-    let cheap = farm.worker_with(3, |able| able.price = 10).await;
+    let dear = farm.worker_with(2, |able| able.price = PixelPrice(1000)).await;
+    let cheap = farm.worker_with(3, |able| able.price = PixelPrice(10)).await;
     let slow = farm.worker_with(4, |able| able.pixels_per_s = 1000).await;
     let unfit = farm.worker_with(5, |able| able.codecs = vec![VideoCodec::Av1]).await;
     let begin = async {
@@ -125,12 +125,12 @@ async fn a_ladder_goes_where_the_line_is_wide_enough_however_cheap_another_is() 
     // A ladder takes 3.6 Mbit/s.
     let line = |bits, price| {
         move |able: &mut WorkerAbility| {
-            (able.uplink_bits_per_s, able.price) = (Some(bits), price);
+            (able.uplink_bits_per_s, able.price) = (Some(bits), PixelPrice(price));
         }
     };
     let thin = farm.worker_with(2, line(3_599_999, 1)).await;
     let for_one = farm.worker_with(3, line(7_199_999, 10)).await;
-    let for_all = farm.worker_with(4, |able| able.price = 1000).await;
+    let for_all = farm.worker_with(4, |able| able.price = PixelPrice(1000)).await;
     let begin = async |key: &str| {
         until_waiting(&farm, 2).await;
         gateway.open(key).await.unwrap()

@@ -24,6 +24,7 @@ mod refusals;
 mod restart;
 mod store;
 mod store_live;
+mod stream_pay;
 mod streams;
 mod studio;
 mod tolerant;

@@ -34,7 +34,7 @@ use tessera_protocol::{
 use tessera_quote::{Asked, Field, check};
 
 /// A chain that nobody answers for.
-fn nowhere() -> ChainConfig {
+pub(crate) fn nowhere() -> ChainConfig {
     ChainConfig {
         rpc_url: "http://127.0.0.1:1".into(),
         program: ChainAddress([1; 32]),

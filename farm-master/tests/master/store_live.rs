@@ -13,7 +13,7 @@ use tessera_protocol::stream::view::StreamSpec;
 use tessera_protocol::stream::worker::WorkerAbility;
 use tessera_protocol::stream::{Ladder, VideoCodec};
 use tessera_protocol::token::TokenScope;
-use tessera_protocol::{GatewayId, LeaseId, NodeId, PlaybackId, SessionId, StreamId};
+use tessera_protocol::{GatewayId, LeaseId, NodeId, PixelPrice, PlaybackId, SessionId, StreamId};
 
 pub(crate) const GATEWAY: GatewayId = GatewayId([2; 32]);
 
@@ -61,7 +61,7 @@ async fn sums_stop_at_the_largest_number_and_stay_readable() {
         pixels_per_s: 1,
         codecs: vec![VideoCodec::H264],
         encoders: String::new(),
-        price: 1,
+        price: PixelPrice(1),
         uplink_bits_per_s: None,
     };
     let (_, token) = Token::generate(TokenScope::Node, Some(node)).unwrap();
@@ -74,7 +74,7 @@ async fn sums_stop_at_the_largest_number_and_stay_readable() {
             id,
             session,
             node,
-            price: 1,
+            price: PixelPrice(1),
             pixels_per_s: u64::MAX,
             bits_per_s: u64::MAX,
             now_ms: 1000,

@@ -16,7 +16,7 @@ use tessera_protocol::stream::view::{HealthLevel, HealthNote, StreamKeyView, Str
 use tessera_protocol::stream::worker::{StreamLeaseGrant, StreamLeaseRequest, WorkerAbility};
 use tessera_protocol::stream::{ClaimReceipt, Ladder, SegmentClaim, SegmentNumber, VideoCodec};
 use tessera_protocol::token::TokenScope;
-use tessera_protocol::{GatewayId, Generation, LeaseId, MediaHash, SessionId};
+use tessera_protocol::{GatewayId, Generation, LeaseId, MediaHash, PixelPrice, SessionId};
 
 /// More than any test's sessions need.
 pub(crate) const FAST: u64 = 1_000_000_000;
@@ -90,6 +90,7 @@ pub(crate) fn stream_spec() -> StreamSpec {
         latency: Default::default(),
         record: true,
         restream: None,
+        max_price: None,
     }
 }
 
@@ -217,7 +218,7 @@ impl Worker {
             pixels_per_s: FAST,
             codecs: vec![VideoCodec::H264],
             encoders: "made up".into(),
-            price: 100,
+            price: PixelPrice(100),
             uplink_bits_per_s: None,
         };
         change(&mut able);

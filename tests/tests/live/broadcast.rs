@@ -64,6 +64,7 @@ impl Broadcast {
             latency,
             record,
             restream: None,
+            max_price: None,
         };
         self.studio.create(&self.client, &spec).await
     }

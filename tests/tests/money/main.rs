@@ -5,6 +5,7 @@
 
 mod approval;
 mod payout;
+mod stream;
 mod vouching;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use tessera_client::MasterArguments;
+use tessera_protocol::PixelPrice;
 
 /// Whom to work for, and how much.
 #[derive(Debug, clap::Args)]
@@ -15,9 +16,10 @@ pub struct Arguments {
     /// What people call this worker; the machine's name by default.
     #[arg(long)]
     pub name: Option<String>,
-    /// What to ask for 10^12 encoded pixels, in base units of the mint.
-    #[arg(long, value_name = "UNITS", default_value_t = 1_000_000)]
-    pub price: u64,
+    /// What to ask for 10^12 encoded pixels, in tokens. Streams that pay less go to others; those that
+    /// nobody pays for are taken at any price.
+    #[arg(long, value_name = "TOKENS", default_value = "1")]
+    pub price: PixelPrice,
     /// Bits a second that this machine's line can send, such as 20M. Sessions that need more go to
     /// others; without it, any line is taken to do.
     #[arg(long, value_name = "BITS", value_parser = bits_per_s)]

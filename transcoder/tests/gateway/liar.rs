@@ -17,6 +17,7 @@ use tessera_link::{Closed, Control, Dial, Event, Sender, dial};
 use tessera_media::task::{LadderTask, SegmentDone, Task};
 use tessera_media::wire::{Body, Lane, Message, RenditionIndex, TrackKind};
 use tessera_media::{AccessUnit, Ticks};
+use tessera_protocol::PixelPrice;
 use tessera_protocol::commit::NodeKey;
 use tessera_protocol::stream::claim::SegmentClaim;
 use tessera_protocol::stream::view::{Latency, SegmentView};
@@ -169,7 +170,7 @@ impl Liar {
             pixels_per_s: 1_000_000_000,
             codecs: vec![VideoCodec::H264],
             encoders: "none".to_owned(),
-            price: 0,
+            price: PixelPrice(0),
             uplink_bits_per_s: None,
         };
         let name = format!("{vice:?}");

@@ -244,6 +244,7 @@ pub(crate) fn spec(name: &str, latency: Latency) -> StreamSpec {
         latency,
         record: false,
         restream: None,
+        max_price: None,
     }
 }
 

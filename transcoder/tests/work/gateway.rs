@@ -16,7 +16,7 @@ use tessera_media::{AccessUnit, Ticks, VideoFormat};
 use tessera_protocol::commit::{NodeKey, SignatureBytes};
 use tessera_protocol::stream::worker::StreamLeaseGrant;
 use tessera_protocol::stream::{Ladder, SegmentClaim, SegmentNumber};
-use tessera_protocol::{GatewayId, Generation, LeaseId, SessionId};
+use tessera_protocol::{GatewayId, Generation, LeaseId, PixelPrice, SessionId};
 use tessera_transcoder::work::line::{self, Bench};
 use tessera_transcoder::work::measure;
 use tessera_transcoder::work::receipts::Receipts;
@@ -64,7 +64,7 @@ impl Stage {
             gateway_address: acceptor.address().to_string(),
             gateway_pin: None,
             ladder: LADDER.parse().unwrap(),
-            price: 1,
+            price: PixelPrice(1),
             expires_after_ms: 10_000,
         };
         let folder = tempfile::tempdir().unwrap();

@@ -73,7 +73,7 @@ const ADVICE: Record<string, string> = {
   'scene-refused': 'Change the scene in your 3-D program and upload it again.',
   'quote-over': 'Ask for a new quote. Prices may have changed.',
   'deposit-missing': 'Pay the ceiling into the escrow first, then start the job.',
-  'nobody-pays': 'Ask for a quote and pay the ceiling into the escrow.',
+  'nobody-pays': 'Ask for a quote and pay its ceiling into the escrow, or give the stream a price.',
   'name-taken': 'Choose another name, or sign in if it is yours.',
   'sign-up-closed': 'Ask the operator of this farm for a key.',
   'csrf-missing': 'Reload the page and try again.',

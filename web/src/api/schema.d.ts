@@ -1338,6 +1338,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/streams/{stream}/top-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts aside for a stream's workers what was deposited in its escrow since. */
+        post: operations["top_up_stream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -1786,6 +1803,7 @@ export interface components {
              */
             strength: number;
         };
+        EscrowId: string;
         /** @description What everybody may know of a farm. */
         FarmView: {
             chain?: components["schemas"]["ChainView"] | null;
@@ -2372,6 +2390,11 @@ export interface components {
             /** @description Where it stands. */
             state: components["schemas"]["PayoutState"];
         };
+        /**
+         * Format: int64
+         * @description What 10^12 encoded pixels cost, in base units.
+         */
+        PixelPrice: number;
         /** @description One pixel of a unit, and what shows that it is under a root. */
         PixelProof: {
             /** @description The leaf that holds the pixel. */
@@ -3034,11 +3057,8 @@ export interface components {
             ladder: components["schemas"]["Ladder"];
             /** @description The lease. */
             lease: components["schemas"]["LeaseId"];
-            /**
-             * Format: int64
-             * @description What 10^12 encoded pixels are paid, in base units of the mint.
-             */
-            price: number;
+            /** @description What 10^12 encoded pixels are paid with; 0 where nobody pays for the stream. */
+            price: components["schemas"]["PixelPrice"];
             /** @description The session. */
             session: components["schemas"]["SessionId"];
         };
@@ -3056,6 +3076,29 @@ export interface components {
              */
             wait_ms: number;
         };
+        /** @description A stream's deposit, and what became of it. */
+        StreamMoney: {
+            /** @description What workers have earned of it. */
+            charged: components["schemas"]["Amount"];
+            /** @description All that was deposited, as far as the farm has heard. */
+            deposited: components["schemas"]["Amount"];
+            /** @description Where on the chain to deposit. Nobody but the stream's owner is told. */
+            escrow: components["schemas"]["EscrowId"];
+            /** @description What the operator took at the end. */
+            fee: components["schemas"]["Amount"];
+            /** @description What is left. It returns when the stream is ended. */
+            left: components["schemas"]["Amount"];
+            /** @description What was delivered, and is not in the books yet. */
+            pending: components["schemas"]["Amount"];
+            /** @description Whether the stream is over, its workers are paid and the rest has returned. */
+            settled: boolean;
+            /**
+             * Format: int64
+             * @description Until when its owner cannot take it back without the farm, in milliseconds since 1970; 0 before
+             *     there is any.
+             */
+            stands_until_ms: number;
+        };
         /** @description Some of the streams, newest first. */
         StreamPage: {
             /** @description The streams. */
@@ -3069,6 +3112,7 @@ export interface components {
             ladder: components["schemas"]["Ladder"];
             /** @description How far behind viewers may be. */
             latency?: components["schemas"]["Latency"];
+            max_price?: components["schemas"]["PixelPrice"] | null;
             /** @description What people call it; 1 to 200 characters. */
             name: string;
             /** @description Whether each session is kept as a recording. */
@@ -3095,6 +3139,7 @@ export interface components {
             health: components["schemas"]["HealthNote"][];
             /** @description Its id. */
             id: components["schemas"]["StreamId"];
+            money?: components["schemas"]["StreamMoney"] | null;
             /** @description Names it in viewers' URLs. */
             playback_id: components["schemas"]["PlaybackId"];
             /** @description Where viewers play it; `None` before its first session. */
@@ -3409,11 +3454,8 @@ export interface components {
              * @description Pixels a second that it encoded when it measured itself, all renditions together.
              */
             pixels_per_s: number;
-            /**
-             * Format: int64
-             * @description What it asks for 10^12 encoded pixels, in base units of the mint.
-             */
-            price: number;
+            /** @description What it asks for 10^12 encoded pixels. */
+            price: components["schemas"]["PixelPrice"];
             /**
              * Format: int64
              * @description Bits a second that its line can send; `None` where its owner did not say.
@@ -6237,6 +6279,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    top_up_stream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                stream: components["schemas"]["StreamId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamView"];
                 };
             };
             /** @description A refusal, which says what kind it is and what to do */

@@ -1,10 +1,11 @@
 //! What can be typed about streams.
 
+use super::PayWith;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use std::str::FromStr;
 use tessera_protocol::stream::Ladder;
 use tessera_protocol::stream::view::Latency;
-use tessera_protocol::{DeliveryId, WebhookId};
+use tessera_protocol::{Amount, DeliveryId, PixelPrice, WebhookId};
 
 /// What is done with streams.
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,10 @@ pub(crate) enum StreamCommand {
     Show { stream: StreamRef },
     /// Follow a stream until it is ended.
     Watch { stream: StreamRef },
+    /// Pay more into a stream's deposit, which its workers are paid from.
+    TopUp(TopUpStreamArgs),
+    /// Take back a stream's deposit that has expired, a year after it was made; `stop` returns it at once.
+    Reclaim(ReclaimStreamArgs),
     /// Replace a stream's key; the old one is refused from then on, also in mid-stream.
     RotateKey { stream: StreamRef },
     /// End a stream for good.
@@ -47,6 +52,31 @@ pub(crate) struct CreateStreamArgs {
     /// Send the source on to this rtmp:// or rtmps:// URL as it is.
     #[arg(long, value_name = "URL")]
     pub restream: Option<String>,
+    /// What to pay workers at most for 10^12 encoded pixels, in tokens, out of a deposit. Without it nobody
+    /// is paid, and the stream has the workers that others leave.
+    #[arg(long, value_name = "TOKENS", requires = "deposit")]
+    pub max_price: Option<PixelPrice>,
+    /// What to deposit for that; what is not used returns when the stream is ended.
+    #[arg(long, value_name = "TOKENS", requires = "max_price")]
+    pub deposit: Option<Amount>,
+    #[command(flatten)]
+    pub with: PayWith,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TopUpStreamArgs {
+    pub stream: StreamRef,
+    /// How much more, in tokens.
+    pub amount: Amount,
+    #[command(flatten)]
+    pub with: PayWith,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReclaimStreamArgs {
+    pub stream: StreamRef,
+    #[command(flatten)]
+    pub with: PayWith,
 }
 
 /// Ladders in common use.

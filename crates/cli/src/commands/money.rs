@@ -83,7 +83,7 @@ pub(crate) async fn reclaim(
     voice: Voice,
 ) -> anyhow::Result<()> {
     let wallet = open(client, &args.with, state).await?;
-    let returned = wallet.reclaim(args.quote.job()).await?;
+    let returned = wallet.reclaim(args.quote.job().into()).await?;
     voice.result(&returned, || format!("{returned} returned to {}", wallet.account()))
 }
 
@@ -97,13 +97,17 @@ pub(crate) async fn top_up(
     let wallet = open(client, &args.with, state).await?;
     let before = client.job(args.job).await?.money;
     let before = before.context("nobody pays for this job, so it has no ceiling")?.ceiling;
-    wallet.top_up(args.job, args.amount).await?;
+    wallet.top_up(args.job.into(), args.amount).await?;
     let job = client.top_up(args.job).await?;
     let ceiling = job.money.map_or(before, |money| money.ceiling);
     voice.result(&job, || format!("the ceiling of job {} is {ceiling} and was {before}", job.id))
 }
 
-async fn open(client: &Client, with: &PayWith, state: &StateFolder) -> anyhow::Result<Wallet> {
+pub(crate) async fn open(
+    client: &Client,
+    with: &PayWith,
+    state: &StateFolder,
+) -> anyhow::Result<Wallet> {
     let file = with.wallet.clone().unwrap_or_else(|| state.wallet());
     Ok(Wallet::open(&file, &client.farm().await?)?)
 }

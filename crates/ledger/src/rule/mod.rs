@@ -2,6 +2,7 @@
 
 mod epoch;
 mod reader;
+mod stream;
 mod work;
 
 use crate::account::{Account, Payer, Posting, Purse};
@@ -9,7 +10,6 @@ use crate::books::Balances;
 use crate::cause::{CarryTerms, Cause, FeeTerms, Once, Share};
 use crate::error::{LedgerError, check_id};
 use reader::{Reader, Transfer, postings};
-use tessera_protocol::money::stream_pay;
 use tessera_protocol::{Amount, JobId};
 
 /// The postings that follow from a cause: at most one for an account, in the accounts' order, adding up
@@ -74,36 +74,13 @@ fn transfers<B: Balances>(
         Cause::EpochCancelled { epoch } => epoch::cancel(*epoch, books),
         Cause::LeafPaid { epoch, node } => epoch::pay(*epoch, *node, books),
         Cause::LeafSkipped { epoch, node } => epoch::skip(*epoch, *node, books),
-        Cause::ChannelFunded { stream, payer, part, amount } => {
-            in_turn(*part, |part| Once::channel(*stream, part), books)?;
-            some(Wallet(*payer), Account::Channel { payer: *payer, stream: *stream }, *amount)
+        Cause::StreamFunded { stream, payer, part, amount, fee } => {
+            stream::fund(*stream, *payer, *part, *amount, fee, books)
         }
-        Cause::ChannelClosed { stream, payer, part } => {
-            let last = Once::channel(*stream, *part);
-            let newer = Once::channel(*stream, part.saturating_add(1));
-            if !books.is_posted(&last) || books.is_posted(&newer) {
-                return Err(LedgerError::PartOutOfTurn(cause.once()));
-            }
-            let from = Account::Channel { payer: *payer, stream: *stream };
-            some(from, Wallet(*payer), books.amount(&from))
+        Cause::SegmentsDelivered { delivered, stream, part, before, price } => {
+            stream::deliver(delivered, *stream, *part, *before, *price, books)
         }
-        Cause::SegmentDelivered { delivered, stream, payer, price } => {
-            let purse = Purse::Stream(*stream);
-            Ok(vec![Transfer {
-                from: Account::Channel { payer: *payer, stream: *stream },
-                to: Account::Owed { node: delivered.node(), purse },
-                amount: stream_pay(delivered.pixels(), *price).ok_or(LedgerError::TooLarge)?,
-            }])
-        }
-        Cause::VoucherRedeemed { stream, node, cumulative } => {
-            let (node, stream, cumulative) = (*node, *stream, *cumulative);
-            let to = Account::Redeemed { stream, node };
-            let redeemed = books.amount(&to);
-            let amount = cumulative
-                .checked_sub(redeemed)
-                .ok_or(LedgerError::OldVoucher { cumulative, redeemed })?;
-            some(Account::Owed { node, purse: Purse::Stream(stream) }, to, amount)
-        }
+        Cause::StreamEnded { stream } => stream::end(*stream, books),
     }
 }
 

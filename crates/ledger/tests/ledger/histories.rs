@@ -11,11 +11,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use tessera_ledger::{
-    Account, Balances, Books, Cause, Checker, Delivered, Known, LedgerError, Need, Share, Verified,
-    epoch_leaves, post,
+    Account, Balances, Books, Cause, Checker, Delivered, Known, LedgerError, Need, Purse, Share,
+    Verified, epoch_leaves, post,
 };
 use tessera_protocol::commit::NodeKey;
-use tessera_protocol::{Amount, Generation, PixelPrice};
+use tessera_protocol::{Amount, Generation, LeaseId, PixelPrice};
 
 const HISTORIES: u32 = 10_000;
 const PAYERS: u8 = 3;
@@ -24,7 +24,7 @@ const NODES: u8 = 4;
 /// Signing takes longer than a whole history: all of them share these.
 static SEGMENTS: LazyLock<Vec<Delivered>> = LazyLock::new(|| {
     let worker = NodeKey::from_secret(&[5; 32]);
-    (0..8).map(|n| delivered(&worker, n, n + 1)).collect()
+    (0..8).map(|n| delivered(&worker, n % 3, u64::from(n) + 1)).collect()
 });
 
 type Step = (u8, u8, u8, u16);
@@ -44,6 +44,8 @@ struct History {
     ids: u32,
     /// What each lease that counts is paid with.
     due: BTreeMap<u32, (u8, u64)>,
+    /// How often, and how many pixels, each stream's lease was paid for.
+    delivered: BTreeMap<LeaseId, (u32, u64)>,
     deposits: i64,
     ceilings: i64,
 }
@@ -57,8 +59,7 @@ impl History {
             history.take(&quote(n, n, 2_000)).unwrap();
         }
         history.take(&reserve(1_000_000, 5_000)).unwrap();
-        let (stream, payer, amount) = (stream(1), payer(1), Amount(500));
-        history.take(&Cause::ChannelFunded { stream, payer, part: 0, amount }).unwrap();
+        history.take(&funded(1, 1, 0, 500)).unwrap();
         history
     }
 
@@ -117,19 +118,17 @@ impl History {
                     Cause::Compensated { lease: lease(10_000 + u32::from(n)), node: worker, amount }
                 }
             },
-            28 => Cause::ChannelFunded { stream: stream(1), payer: payer(1), part, amount },
-            29 => Cause::ChannelClosed { stream: stream(1), payer: payer(1), part },
-            30 => Cause::VoucherRedeemed {
-                stream: stream(1),
-                node: SEGMENTS[0].node(),
-                cumulative: Amount(amount.0 % 300),
-            },
-            31 | 32 => Cause::SegmentDelivered {
-                delivered: SEGMENTS[usize::from(a) % SEGMENTS.len()].clone(),
-                stream: stream(1),
-                payer: payer(1),
-                price: PixelPrice(20_000_000),
-            },
+            28 => funded(1 + a % 2, 1, part, amount.0),
+            // Late: what is delivered afterwards is refused.
+            29 if n % 8 == 0 => Cause::StreamEnded { stream: stream(1 + a % 2) },
+            29..=32 => {
+                let delivered = SEGMENTS[usize::from(a) % SEGMENTS.len()];
+                let sums = self.delivered.get(&delivered.lease()).copied();
+                let (part, before) = sums.unwrap_or_default();
+                let before = if n % 9 == 0 { before + 1 } else { before };
+                let price = PixelPrice(15_000_001);
+                Cause::SegmentsDelivered { delivered, stream: stream(1), part, before, price }
+            }
             _ if n % 3 == 0 => {
                 Cause::CarryRaised { job: some_job, part, amount: Amount(amount.0 % 300) }
             }
@@ -173,12 +172,16 @@ impl History {
                 self.due.remove(&number).expect("reversed once");
             }
             Cause::EpochOpened { epoch, .. } => self.epochs = *epoch,
+            Cause::SegmentsDelivered { delivered, part, before, .. } => {
+                let sum = (part + 1, before + delivered.pixels());
+                self.delivered.insert(delivered.lease(), sum);
+            }
             _ => {}
         }
     }
 
-    /// Each node has what its leases are paid with, wherever it is; and no payer has less than what
-    /// was deposited and not put under a ceiling.
+    /// Each node has what its leases are paid with, wherever it is, and a stream's worker what its
+    /// pixels cost together; and no payer has less than what was deposited and not put under a ceiling.
     fn model(&self) {
         for n in 0..NODES {
             let is_pay = |account: &Account| match account {
@@ -194,22 +197,34 @@ impl History {
             let due: u64 = self.due.values().filter(|(of, _)| *of == n).map(|(_, pay)| pay).sum();
             assert_eq!(has, due as i64, "node {n}");
         }
-        let is_payers = |account: &Account| {
-            matches!(account, Account::Wallet(_) | Account::Refunded(_) | Account::Channel { .. })
-        };
-        let has: i64 =
-            self.books.balances().filter(|(a, _)| is_payers(a)).map(|(_, sum)| sum).sum();
-        let streamed: i64 =
-            self.books.balances().filter(|(a, _)| is_streamed(a)).map(|(_, s)| s).sum();
-        assert!(has + streamed >= self.deposits - self.ceilings, "a payer paid above a ceiling");
+        let worker = SEGMENTS[0].node();
+        let has = self.sum_of(|account| match account {
+            Account::Owed { node, .. }
+            | Account::InEpoch { node, .. }
+            | Account::Claimable { node, .. }
+            | Account::Paid(node) => *node == worker,
+            _ => false,
+        });
+        let price = |(_, pixels): &(u32, u64)| u128::from(*pixels) * 15_000_001 / 1_000_000_000_000;
+        let due: u128 = self.delivered.values().map(price).sum();
+        assert_eq!(has as u128, due, "the worker");
+        let has = self.sum_of(|account| {
+            matches!(account, Account::Wallet(_) | Account::Refunded(_) | Account::Stream(_))
+        });
+        let streamed = self.sum_of(|account| {
+            matches!(account, Account::Owed { purse: Purse::Stream(_), .. })
+                || matches!(account, Account::InEpoch { node, .. } if *node == worker)
+                || matches!(account, Account::Claimable { node, .. } if *node == worker)
+                || matches!(account, Account::Paid(node) if *node == worker)
+        });
+        // The operator's share of a stream may be in an epoch with its share of jobs.
+        let fees = due as i64 / 10 + 1;
+        assert!(has + streamed + fees >= self.deposits - self.ceilings, "a payer paid too much");
     }
-}
 
-fn is_streamed(account: &Account) -> bool {
-    let of_stream =
-        |purse: &tessera_ledger::Purse| matches!(purse, tessera_ledger::Purse::Stream(_));
-    matches!(account, Account::Redeemed { .. })
-        || matches!(account, Account::Owed { purse, .. } if of_stream(purse))
+    fn sum_of(&self, counts: impl Fn(&Account) -> bool) -> i64 {
+        self.books.balances().filter(|(account, _)| counts(account)).map(|(_, sum)| sum).sum()
+    }
 }
 
 /// Decides as a store does: looking up only what the rule asks for.
@@ -264,10 +279,9 @@ fn name(cause: &Cause) -> &'static str {
         Cause::BondFunded { .. } => "bond funded",
         Cause::BondWithdrawn { .. } => "bond withdrawn",
         Cause::Compensated { .. } => "compensated",
-        Cause::ChannelFunded { .. } => "channel funded",
-        Cause::ChannelClosed { .. } => "channel closed",
-        Cause::SegmentDelivered { .. } => "segment delivered",
-        Cause::VoucherRedeemed { .. } => "voucher redeemed",
+        Cause::StreamFunded { .. } => "stream funded",
+        Cause::SegmentsDelivered { .. } => "segments delivered",
+        Cause::StreamEnded { .. } => "stream ended",
     }
 }
 
@@ -320,10 +334,10 @@ fn whatever_happens_all_that_always_holds_does() {
         "bond funded",
         "bond withdrawn",
         "compensated",
-        "channel funded",
-        "channel closed",
-        "segment delivered",
-        "voucher redeemed",
+        "stream funded",
+        "segments delivered",
+        "stream ended",
+        "refused: stream_ended",
         "refused: overrun_refused",
         "refused: not_enough",
         "refused: misplaced",

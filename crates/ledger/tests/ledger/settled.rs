@@ -147,8 +147,6 @@ fn a_plan_that_is_not_whole_or_not_of_now_is_refused() {
     assert_eq!(fault(&|plan| plan.draws[0].amount.0 += 1), PlanFault::Draws);
     assert_eq!(fault(&|plan| plan.draws.truncate(1)), PlanFault::Draws);
     assert_eq!(fault(&|plan| plan.draws[0].amount.0 = 0), PlanFault::Nothing);
-    let purse = Purse::Stream(stream(1));
-    assert_eq!(fault(&|plan| plan.leaves[0].parts[0].purse = purse), PlanFault::Purse(purse));
     assert_eq!(
         fault(&|plan| {
             for leaf in &mut plan.leaves {

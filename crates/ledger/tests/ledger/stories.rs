@@ -1,8 +1,10 @@
 //! What happens to money, told with sums that can be added up by hand.
 
 use crate::world::*;
+use tessera_ledger::epoch::Draw;
 use tessera_ledger::{
-    Account, Books, Cause, FeeTerms, LedgerError, Once, Place, Purse, Share, Verified,
+    Account, Books, Cause, Delivered, FeeTerms, LedgerError, Once, Place, Purse, Share, Verified,
+    epoch_leaves,
 };
 use tessera_protocol::commit::NodeKey;
 use tessera_protocol::{Amount, Generation, PixelPrice, RayPrice};
@@ -226,39 +228,87 @@ fn a_stake_is_slashed_once_for_a_lease_and_never_below_nothing() {
     books.post(all).unwrap();
 }
 
-#[test]
-fn a_rendition_is_paid_once_and_vouchers_settle_it() {
-    let worker = NodeKey::from_secret(&[5; 32]);
-    let (stream, payer) = (stream(1), payer(1));
-    let fund = |part| Cause::ChannelFunded { stream, payer, part, amount: Amount(100) };
-    let segment = |n| Cause::SegmentDelivered {
-        delivered: delivered(&worker, n, 3),
-        stream,
-        payer,
-        price: PixelPrice(10_000_000),
-    };
-    let mut books = books([deposited(1, 1, 1_000), fund(0)]);
-    for n in 0..3 {
-        books.post(segment(n)).unwrap();
-    }
-    assert_eq!(code(&mut books, segment(0)), "already_posted");
-    assert_eq!(code(&mut books, segment(3)), "not_enough", "90 of 100 are spent");
-    books.post(fund(1)).unwrap();
-    books.post(segment(3)).unwrap();
+/// 1.5 base units a million pixels.
+const PRICE: PixelPrice = PixelPrice(1_500_000);
 
-    let node = worker.node();
-    let redeem = |sum| Cause::VoucherRedeemed { stream, node, cumulative: Amount(sum) };
-    books.post(redeem(50)).unwrap();
-    books.post(redeem(90)).unwrap();
-    assert_eq!(code(&mut books, redeem(90)), "already_posted");
-    assert_eq!(code(&mut books, redeem(60)), "old_voucher");
-    assert_eq!(code(&mut books, redeem(121)), "not_enough");
-    assert_eq!(in_account(&books, Account::Redeemed { stream, node }), 90);
-    let close = |part| Cause::ChannelClosed { stream, payer, part };
-    assert_eq!(code(&mut books, close(0)), "part_out_of_turn");
-    books.post(close(1)).unwrap();
-    assert_eq!(in_account(&books, Account::Wallet(payer)), 880);
-    books.post(redeem(120)).unwrap();
+#[test]
+fn segments_are_paid_by_their_sum_and_the_rest_of_a_deposit_returns() {
+    let worker = NodeKey::from_secret(&[5; 32]);
+    let part = |part, before: u64, pixels| Cause::SegmentsDelivered {
+        delivered: delivered(&worker, 0, pixels),
+        stream: stream(1),
+        part,
+        before: before * 1_000_000,
+        price: PRICE,
+    };
+    let owed = Account::Owed { node: worker.node(), purse: Purse::Stream(stream(1)) };
+    let mut books = books([deposited(1, 1, 1_000), funded(1, 1, 0, 10)]);
+    assert_eq!(code(&mut books, part(1, 0, 1)), "part_out_of_turn");
+    assert_eq!(code(&mut books, part(0, 1, 1)), "part_out_of_turn", "nothing came before");
+    books.post(part(0, 0, 1)).unwrap();
+    assert_eq!(in_account(&books, owed), 1, "1.5 is rounded down");
+    assert_eq!(code(&mut books, part(0, 0, 1)), "already_posted");
+    assert_eq!(code(&mut books, part(1, 0, 1)), "part_out_of_turn", "the same pixels again");
+    books.post(part(1, 1, 1)).unwrap();
+    assert_eq!(in_account(&books, owed), 3, "two of them are 3, however they are cut");
+    let Cause::SegmentsDelivered { delivered, stream: of, .. } = part(2, 2, 1) else { panic!() };
+    let dearer = PixelPrice(PRICE.0 + 1);
+    let dearer = Cause::SegmentsDelivered {
+        delivered,
+        stream: of,
+        part: 2,
+        before: 2_000_000,
+        price: dearer,
+    };
+    assert_eq!(code(&mut books, dearer), "part_out_of_turn", "a lease has one price");
+    assert_eq!(code(&mut books, part(2, 2, 6)), "not_enough", "9 are asked, 7 are there");
+    assert_eq!(code(&mut books, funded(1, 2, 1, 5)), "terms", "another payer's");
+    assert_eq!(code(&mut books, funded(1, 1, 2, 5)), "part_out_of_turn");
+    books.post(funded(1, 1, 1, 90)).unwrap();
+    books.post(part(2, 2, 20)).unwrap();
+    assert_eq!(in_account(&books, owed), 33);
+    let end = Cause::StreamEnded { stream: stream(1) };
+    assert_eq!(code(&mut books, Cause::StreamEnded { stream: stream(2) }), "unknown_stream");
+    books.post(end.clone()).unwrap();
+    let fee = Account::Owed { node: operator(), purse: Purse::Stream(stream(1)) };
+    assert_eq!(in_account(&books, fee), 3, "a tenth of 33, rounded down");
+    assert_eq!(in_account(&books, Account::Wallet(payer(1))), 1_000 - 33 - 3);
+    assert_eq!(code(&mut books, end), "already_posted");
+    assert_eq!(code(&mut books, part(3, 22, 1)), "stream_ended");
+    assert_eq!(code(&mut books, funded(1, 1, 2, 5)), "stream_ended");
+    let plan = epoch_leaves(books.balances(), Amount(1)).unwrap();
+    assert_eq!(plan.draws, [Draw { purse: Purse::Stream(stream(1)), amount: Amount(36) }]);
+    books.post(Cause::EpochOpened { epoch: 1, plan }).unwrap();
+}
+
+#[test]
+fn only_receipts_of_one_lease_that_both_sides_signed_show_a_delivery() {
+    let worker = NodeKey::from_secret(&[5; 32]);
+    let claim = |segment| claimed(&worker, 0, segment, 2);
+    let good = Delivered::from_receipts(&[claim(1), claim(2), claim(5)]).unwrap();
+    assert_eq!((good.segments(), good.pixels(), good.node()), (3, 6_000_000, worker.node()));
+    let other = NodeKey::from_secret(&[6; 32]);
+    let mut unsigned = claim(2);
+    unsigned.claim.renditions[0].pixels += 1;
+    for bad in [
+        vec![],
+        vec![claim(2), claim(1)],
+        vec![claim(1), claim(1)],
+        vec![claim(1), claimed(&worker, 1, 2, 2)],
+        vec![claim(1), claimed(&other, 0, 2, 2)],
+        vec![claim(1), unsigned],
+    ] {
+        assert_eq!(Delivered::from_receipts(&bad), None);
+    }
+    let text = serde_json::to_string(&Cause::SegmentsDelivered {
+        delivered: good,
+        stream: stream(1),
+        part: 0,
+        before: 0,
+        price: PRICE,
+    });
+    let cause: Cause = serde_json::from_str(&text.unwrap()).unwrap();
+    assert!(matches!(cause, Cause::SegmentsDelivered { delivered, .. } if delivered == good));
 }
 
 #[test]

@@ -81,13 +81,13 @@ pub(crate) fn earned(n: u32, job: JobId, node: NodeId, pay: u64, epoch: u64) -> 
     Cause::LeaseVerified { verified: verified(n, job, node, pay), held: false, epoch }
 }
 
-/// A segment's only rendition, of so many million pixels, signed by both sides.
-pub(crate) fn delivered(worker: &NodeKey, segment: u64, megapixels: u64) -> Delivered {
+/// The receipt of a segment's only rendition, of so many million pixels, signed by both sides.
+pub(crate) fn claimed(worker: &NodeKey, of: u32, segment: u64, megapixels: u64) -> ClaimReceipt {
     let gateway = NodeKey::from_secret(&[9; 32]);
     let claim = SegmentClaim {
         node: worker.node(),
         gateway: GatewayId(gateway.node().0),
-        lease: lease(0),
+        lease: lease(of),
         session: SessionId([1; 16]),
         generation: Generation(1),
         segment: SegmentNumber(segment),
@@ -100,8 +100,18 @@ pub(crate) fn delivered(worker: &NodeKey, segment: u64, megapixels: u64) -> Deli
         }],
     };
     let signature = worker.sign(&claim.message());
-    let receipt = ClaimReceipt::countersign(claim, signature, &gateway);
-    Delivered::from_receipt(&receipt).unwrap().remove(0)
+    ClaimReceipt::countersign(claim, signature, &gateway)
+}
+
+/// A segment of so many million pixels, under this lease.
+pub(crate) fn delivered(worker: &NodeKey, of: u32, megapixels: u64) -> Delivered {
+    Delivered::from_receipts(&[claimed(worker, of, 0, megapixels)]).unwrap()
+}
+
+/// A payer puts money aside for a stream, of which the operator takes a tenth.
+pub(crate) fn funded(of: u8, n: u8, part: u32, amount: u64) -> Cause {
+    let fee = FeeTerms { bps: 1000, to: operator() };
+    Cause::StreamFunded { stream: stream(of), payer: payer(n), part, amount: Amount(amount), fee }
 }
 
 pub(crate) fn deposited(id: u32, n: u8, amount: u64) -> Cause {

@@ -1,7 +1,7 @@
 //! What a broadcaster asks for and sees.
 
 use super::{Ladder, SegmentClaim, SegmentNumber};
-use crate::{GatewayId, NodeId, PlaybackId, SessionId, StreamId};
+use crate::{Amount, EscrowId, GatewayId, NodeId, PixelPrice, PlaybackId, SessionId, StreamId};
 use serde::{Deserialize, Serialize};
 
 /// How far behind the source viewers may be.
@@ -37,6 +37,10 @@ pub struct StreamSpec {
     /// [`Self::MAX_RESTREAM`] characters.
     #[serde(default)]
     pub restream: Option<String>,
+    /// What its owner pays workers at most for 10^12 encoded pixels, out of a deposit. Without it nobody
+    /// is paid, and it has the workers that others leave.
+    #[serde(default)]
+    pub max_price: Option<PixelPrice>,
 }
 
 impl StreamSpec {
@@ -96,8 +100,32 @@ pub struct StreamView {
     pub session: Option<SessionId>,
     /// How it does, in sentences; empty where all is well or nobody sends.
     pub health: Vec<HealthNote>,
+    /// What its workers are paid from; `None` where nobody pays.
+    pub money: Option<StreamMoney>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
+}
+
+/// A stream's deposit, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct StreamMoney {
+    /// Where on the chain to deposit. Nobody but the stream's owner is told.
+    pub escrow: EscrowId,
+    /// All that was deposited, as far as the farm has heard.
+    pub deposited: Amount,
+    /// What workers have earned of it.
+    pub charged: Amount,
+    /// What was delivered, and is not in the books yet.
+    pub pending: Amount,
+    /// What the operator took at the end.
+    pub fee: Amount,
+    /// What is left. It returns when the stream is ended.
+    pub left: Amount,
+    /// Until when its owner cannot take it back without the farm, in milliseconds since 1970; 0 before
+    /// there is any.
+    pub stands_until_ms: i64,
+    /// Whether the stream is over, its workers are paid and the rest has returned.
+    pub settled: bool,
 }
 
 /// Some of the streams, newest first.

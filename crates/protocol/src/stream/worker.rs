@@ -2,7 +2,7 @@
 
 use super::{ClaimReceipt, Ladder, SegmentNumber, VideoCodec};
 use crate::commit::SignatureBytes;
-use crate::{GatewayId, Generation, LeaseId, NodeId, SessionId};
+use crate::{GatewayId, Generation, LeaseId, NodeId, PixelPrice, SessionId};
 use serde::{Deserialize, Serialize};
 
 /// A worker joins.
@@ -31,8 +31,8 @@ pub struct WorkerAbility {
     pub codecs: Vec<VideoCodec>,
     /// The encoders in their own words, for people.
     pub encoders: String,
-    /// What it asks for 10^12 encoded pixels, in base units of the mint.
-    pub price: u64,
+    /// What it asks for 10^12 encoded pixels.
+    pub price: PixelPrice,
     /// Bits a second that its line can send; `None` where its owner did not say.
     #[serde(default)]
     pub uplink_bits_per_s: Option<u64>,
@@ -76,8 +76,8 @@ pub struct StreamLeaseGrant {
     pub gateway_pin: Option<String>,
     /// What is made of the source.
     pub ladder: Ladder,
-    /// What 10^12 encoded pixels are paid, in base units of the mint.
-    pub price: u64,
+    /// What 10^12 encoded pixels are paid with; 0 where nobody pays for the stream.
+    pub price: PixelPrice,
     /// The lease ends this long after its last heartbeat.
     pub expires_after_ms: u64,
 }

@@ -162,7 +162,7 @@ pub(crate) fn in_books(history: &History) -> Side {
             }
             Account::Slashed => sums.add(What::Supply, -balance),
             Account::World | Account::Carried(_) | Account::CarriedForAll => {}
-            Account::Channel { .. } | Account::Redeemed { .. } => panic!("no history has streams"),
+            Account::Stream(_) => panic!("no history has streams"),
         }
     }
     let mut roots = Side::new();

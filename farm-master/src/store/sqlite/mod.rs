@@ -20,6 +20,7 @@ mod rows;
 mod seconds;
 mod segments;
 mod sessions;
+mod stream_pay;
 mod streams;
 mod unaudited;
 mod verdicts;

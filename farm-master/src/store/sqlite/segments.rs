@@ -1,5 +1,6 @@
 //! Segments: entered once each, listed, audited.
 
+use super::money::streams::owe;
 use super::rows::{bytes, corrupt, count, grown, sql};
 use super::sessions::{Session, grants};
 use super::{receipt, workers};
@@ -96,6 +97,7 @@ async fn enter_one(
     match receipt {
         Some(receipt) if ruling.counts => {
             sums.pixels += credit(db, receipt).await?;
+            owe(db, session, segment, receipt, now_ms).await?;
             Ok(SegmentAnswer::Known)
         }
         Some(receipt) if ruling.conflict => {

@@ -2,6 +2,7 @@
 
 use super::access::{Holder, replace_token};
 use super::jobs::next;
+use super::money::streams::funds;
 use super::rows::{bytes, corrupt, count, json, to_json};
 use super::sessions;
 use crate::auth::TokenId;
@@ -48,17 +49,29 @@ fn read(row: &SqliteRow) -> Result<StreamRecord, StoreError> {
         playback: PlaybackId(bytes(row, "playback")?),
         ended: row.try_get::<i64, _>("ended")? != 0,
         session,
+        funds: None,
         created_ms: row.try_get("created_ms")?,
     })
+}
+
+async fn read_all(
+    db: &mut SqliteConnection,
+    rows: &[SqliteRow],
+) -> Result<Vec<StreamRecord>, StoreError> {
+    let mut streams = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    for stream in &mut streams {
+        stream.funds = funds(db, stream.id, &stream.spec).await?;
+    }
+    Ok(streams)
 }
 
 pub(super) async fn find(
     db: &mut SqliteConnection,
     id: StreamId,
 ) -> Result<Option<StreamRecord>, StoreError> {
-    let row =
-        sqlx::query(select!("WHERE stream.id = $1")).bind(&id.0[..]).fetch_optional(db).await?;
-    row.as_ref().map(read).transpose()
+    let rows =
+        sqlx::query(select!("WHERE stream.id = $1")).bind(&id.0[..]).fetch_all(&mut *db).await?;
+    Ok(read_all(db, &rows).await?.pop())
 }
 
 /// A stream that must be there, since another row names it.
@@ -73,9 +86,9 @@ pub(super) async fn by_key(
     db: &mut SqliteConnection,
     key: KeyHash,
 ) -> Result<Option<StreamRecord>, StoreError> {
-    let row =
-        sqlx::query(select!("WHERE stream.key = $1")).bind(&key.0[..]).fetch_optional(db).await?;
-    row.as_ref().map(read).transpose()
+    let rows =
+        sqlx::query(select!("WHERE stream.key = $1")).bind(&key.0[..]).fetch_all(&mut *db).await?;
+    Ok(read_all(db, &rows).await?.pop())
 }
 
 pub(super) async fn list(
@@ -90,9 +103,9 @@ pub(super) async fn list(
     .bind(owner.map(|owner| owner.0.to_vec()))
     .bind(before.unwrap_or(i64::MAX))
     .bind(limit)
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
-    rows.iter().map(read).collect()
+    read_all(db, &rows).await
 }
 
 pub(super) async fn create(

@@ -2,6 +2,7 @@
 
 use super::access::{Holder, replace_token};
 use super::jobs::next;
+use super::money::streams::funds;
 use super::rows::{bytes, count, grown, json, sql, sum, to_json};
 use super::sessions::Session;
 use super::streams;
@@ -14,7 +15,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use tessera_protocol::stream::view::StreamSpec;
 use tessera_protocol::stream::worker::WorkerView;
-use tessera_protocol::{Generation, LeaseId, NodeId, SessionId};
+use tessera_protocol::{Generation, LeaseId, NodeId, SessionId, StreamId};
 use tessera_verify::segment::record::{Record, is_barred};
 
 pub(super) async fn join(
@@ -104,7 +105,7 @@ pub(super) async fn wanting(
     barred_since_ms: i64,
 ) -> Result<Vec<Wanting>, StoreError> {
     let rows = sqlx::query(
-        "SELECT session.id, session.no, session.pixels_per_s, stream.spec, \
+        "SELECT session.id, session.no, session.stream, session.pixels_per_s, stream.spec, \
          (SELECT COUNT(*) FROM stream_lease WHERE stream_lease.session = session.no \
          AND stream_lease.ended_ms IS NULL) AS standing \
          FROM session JOIN stream ON stream.id = session.stream \
@@ -119,7 +120,9 @@ pub(super) async fn wanting(
             continue;
         }
         let spec: StreamSpec = json(row.try_get("spec")?)?;
+        let funds = funds(db, StreamId(bytes(row, "stream")?), &spec).await?;
         wanting.push(Wanting {
+            pays: spec.max_price.zip(funds),
             session: SessionId(bytes(row, "id")?),
             ladder: spec.ladder,
             pixels_per_s: count(row, "pixels_per_s")?,
@@ -203,7 +206,7 @@ pub(super) async fn grant(
     .bind(seq)
     .bind(session.no)
     .bind(&ask.node.0[..])
-    .bind(sql(ask.price))
+    .bind(sql(ask.price.0))
     .bind(sql(ask.pixels_per_s))
     .bind(sql(ask.bits_per_s))
     .bind(ask.now_ms)

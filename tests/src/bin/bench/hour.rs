@@ -38,6 +38,7 @@ pub(crate) async fn accelerate() -> anyhow::Result<()> {
         latency: Latency::Standard,
         record: false,
         restream: None,
+        max_price: None,
     };
     let stream = studio.create(&client, &spec).await;
     let door = stream.ingest.iter().find(|door| door.protocol == "http");

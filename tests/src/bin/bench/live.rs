@@ -102,6 +102,7 @@ impl OnTheAir {
             latency,
             record: false,
             restream: None,
+            max_price: None,
         };
         let stream = studio.create(&client, &spec).await;
         let rtmp = stream.ingest.iter().find(|door| door.protocol == "rtmp");

@@ -2,6 +2,7 @@
 
 use crate::show::numbers::{ago, count, duration, now_ms};
 use std::time::Duration;
+use tessera_protocol::Amount;
 use tessera_protocol::stream::view::{
     HealthLevel, HealthNote, Latency, SessionView, StreamKeyView, StreamState, StreamView,
 };
@@ -64,6 +65,9 @@ pub(crate) fn describe(stream: &StreamView, session: Option<&SessionView>) -> St
         ago(stream.created_ms, now_ms()),
     );
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<8} {value}\n"));
+    if let Some(money) = money_line(stream) {
+        line("money", &money);
+    }
     if spec.record {
         line("records", "each session is kept");
     }
@@ -93,6 +97,17 @@ pub(crate) fn describe(stream: &StreamView, session: Option<&SessionView>) -> St
         line(level(note), &note.text);
     }
     text
+}
+
+/// What workers are paid, and what is left for them; `None` where nobody pays.
+pub(crate) fn money_line(stream: &StreamView) -> Option<String> {
+    let (money, most) = stream.money.zip(stream.spec.max_price)?;
+    Some(format!(
+        "{} of {} left; workers earned {}, at {most} for 10^12 pixels at most",
+        money.left,
+        money.deposited,
+        money.charged.checked_add(money.pending).unwrap_or(Amount::MAX),
+    ))
 }
 
 /// The page on which a browser plays a stream.
@@ -170,6 +185,7 @@ mod tests {
                 latency: Latency::Low,
                 record: true,
                 restream: Some("rtmp://elsewhere/live/their-secret".into()),
+                max_price: None,
             },
             state: StreamState::Idle,
             playback_id: PlaybackId([2; 16]),
@@ -180,6 +196,7 @@ mod tests {
                 level: HealthLevel::Warning,
                 text: "slow".into(),
             }],
+            money: None,
             created_ms: now_ms(),
         }
     }

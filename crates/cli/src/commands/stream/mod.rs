@@ -4,29 +4,43 @@ pub(crate) mod describe;
 mod watch;
 mod webhook;
 
-use crate::args::{CreateStreamArgs, StreamCommand, StreamRef};
+use super::money::open;
+use crate::args::{CreateStreamArgs, ReclaimStreamArgs, StreamCommand, StreamRef, TopUpStreamArgs};
+use crate::network::state::StateFolder;
 use crate::show::Voice;
 use crate::show::numbers::{ago, count, now_ms};
 use crate::show::table::Column::{Left, Right};
 use crate::show::table::table;
-use anyhow::bail;
-use describe::{describe, how_to_send, state};
+use anyhow::{Context, bail};
+use describe::{describe, how_to_send, money_line, state as state_of};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use tessera_client::Client;
-use tessera_protocol::NodeId;
 use tessera_protocol::stream::view::{SegmentView, StreamKeyView, StreamSpec, StreamView};
+use tessera_protocol::{Amount, NodeId};
+use tessera_wallet::Wallet;
 
 /// Does what was asked.
 pub(crate) async fn run(
     client: &Client,
     command: StreamCommand,
+    state: &StateFolder,
     voice: Voice,
 ) -> anyhow::Result<()> {
     match command {
-        StreamCommand::Create(args) => {
-            let made = create(client, &spec(args)).await?;
-            print_key(&made, voice)
+        StreamCommand::Create(args) => make(client, args, state, voice).await,
+        StreamCommand::TopUp(TopUpStreamArgs { stream, amount, with }) => {
+            let stream = find(client, &stream).await?;
+            let wallet = open(client, &with, state).await?;
+            let funded = fund(client, &stream, amount, &wallet).await?;
+            voice.result(&funded, || money_line(&funded).unwrap_or_default())
+        }
+        StreamCommand::Reclaim(ReclaimStreamArgs { stream, with }) => {
+            let stream = find(client, &stream).await?;
+            let money = stream.money.context(NOT_PAID)?;
+            let wallet = open(client, &with, state).await?;
+            let returned = wallet.reclaim(money.escrow).await?;
+            voice.result(&returned, || format!("{returned} returned to {}", wallet.account()))
         }
         StreamCommand::List => list(client, voice).await,
         StreamCommand::Show { stream } => show(client, &stream, voice).await,
@@ -48,6 +62,47 @@ pub(crate) async fn run(
     }
 }
 
+const NOT_PAID: &str = "nobody pays for this stream: it was made without --max-price";
+
+/// Makes a stream, prints its key, and then pays its deposit: whatever becomes of that, the key is known.
+async fn make(
+    client: &Client,
+    args: CreateStreamArgs,
+    state: &StateFolder,
+    voice: Voice,
+) -> anyhow::Result<()> {
+    let wallet = match args.deposit {
+        Some(_) => Some(open(client, &args.with, state).await?),
+        None => None,
+    };
+    let deposit = args.deposit.unwrap_or_default();
+    let made = create(client, &spec(args)).await?;
+    print_key(&made, voice)?;
+    let Some(wallet) = wallet else { return Ok(()) };
+    let id = made.stream.id;
+    let funded = fund(client, &made.stream, deposit, &wallet).await.with_context(|| {
+        format!(
+            "the stream is made, and not paid for: `farm stream top-up {id} {deposit}` tries again"
+        )
+    })?;
+    voice.remark(&money_line(&funded).unwrap_or_default());
+    Ok(())
+}
+
+/// Pays into a stream's escrow, and has the farm look there.
+async fn fund(
+    client: &Client,
+    stream: &StreamView,
+    amount: Amount,
+    wallet: &Wallet,
+) -> anyhow::Result<StreamView> {
+    let money = stream.money.context(NOT_PAID)?;
+    wallet.fund(money.escrow, amount).await?;
+    client.top_up_stream(stream.id).await.with_context(|| {
+        format!("{amount} lie in escrow {} and the farm does not count them yet", money.escrow)
+    })
+}
+
 /// Makes a stream.
 pub(crate) async fn create(client: &Client, spec: &StreamSpec) -> anyhow::Result<StreamKeyView> {
     let mut nonce = [0; 16];
@@ -62,6 +117,7 @@ fn spec(args: CreateStreamArgs) -> StreamSpec {
         latency: args.latency.into(),
         record: args.record,
         restream: args.restream,
+        max_price: args.max_price,
     }
 }
 
@@ -100,7 +156,7 @@ async fn list(client: &Client, voice: Voice) -> anyhow::Result<()> {
                 vec![
                     stream.id.to_string(),
                     stream.spec.name.clone(),
-                    state(stream.state).into(),
+                    state_of(stream.state).into(),
                     ago(stream.created_ms, now),
                     stream.playback_url.clone().unwrap_or_else(|| "not played yet".into()),
                 ]

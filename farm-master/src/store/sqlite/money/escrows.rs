@@ -7,9 +7,9 @@ use super::epochs::open_epoch;
 use super::pay::{Short, set_short};
 use crate::auth::TokenId;
 use crate::store::StoreError;
-use crate::store::money::{Booked, Raised, SpentEscrow};
+use crate::store::money::{Booked, OpenEpoch, Raised, SpentEscrow};
 use sqlx::Row;
-use tessera_ledger::{Account, Cause, EpochPlan, Payer, Purse};
+use tessera_ledger::{Account, Cause, Payer, Purse};
 use tessera_protocol::{Amount, JobId};
 
 /// Jobs that have ended, nothing of which waits for a verdict or for the books.
@@ -31,24 +31,33 @@ pub(in crate::store::sqlite) async fn spent_escrows(
     let settling = open_epoch(db).await?;
     let mut spent = Vec::with_capacity(rows.len());
     for row in &rows {
-        let job = JobId(bytes(row, "id")?);
-        let purse = Purse::Job(job);
-        let ended = row.try_get::<i64, _>("escrow")? == ENDED;
-        let owed = balances.iter().any(|(account, _)| match account {
-            Account::Owed { purse: of, .. } | Account::Held { purse: of, .. } => *of == purse,
-            _ => false,
+        let purse = Purse::Job(JobId(bytes(row, "id")?));
+        spent.push(SpentEscrow {
+            purse,
+            owner: TokenId(bytes(row, "owner")?),
+            ended: row.try_get::<i64, _>("escrow")? == ENDED,
+            owed: is_owed_out_of(purse, &balances, settling.as_ref()),
         });
-        let draws = |plan: &EpochPlan| plan.draws.iter().any(|draw| draw.purse == purse);
-        let on_its_way = settling.as_ref().is_some_and(|open| draws(&open.plan));
-        let owner = TokenId(bytes(row, "owner")?);
-        spent.push(SpentEscrow { job, owner, ended, owed: owed || on_its_way });
     }
     Ok(spent)
 }
 
+/// Whether something is owed out of a purse, or on its way to the chain.
+pub(super) fn is_owed_out_of(
+    purse: Purse,
+    balances: &[(Account, i64)],
+    settling: Option<&OpenEpoch>,
+) -> bool {
+    let owed = balances.iter().any(|(account, _)| match account {
+        Account::Owed { purse: of, .. } | Account::Held { purse: of, .. } => *of == purse,
+        _ => false,
+    });
+    owed || settling.is_some_and(|open| open.plan.draws.iter().any(|draw| draw.purse == purse))
+}
+
 /// States of an escrow: it stands, nothing of it is to be paid to nodes any more, and it is closed.
-const STANDS: i64 = 1;
-const ENDED: i64 = 2;
+pub(super) const STANDS: i64 = 1;
+pub(super) const ENDED: i64 = 2;
 pub(in crate::store::sqlite) const CLOSED: i64 = 3;
 
 pub(in crate::store::sqlite) async fn end_escrow(

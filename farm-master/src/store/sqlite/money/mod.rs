@@ -1,6 +1,6 @@
-//! Money of jobs.
+//! Money of jobs and streams.
 //!
-//! Reading order: `quotes` → `pay` → `escrows` → `epochs` → `chain`; the books themselves are in
+//! Reading order: `quotes` → `pay` → `escrows` → `streams` → `epochs` → `chain`; the books themselves are in
 //! [`super::ledger`].
 
 pub(super) mod chain;
@@ -8,3 +8,4 @@ pub(super) mod epochs;
 pub(super) mod escrows;
 pub(super) mod pay;
 pub(super) mod quotes;
+pub(super) mod streams;

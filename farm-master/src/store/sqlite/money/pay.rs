@@ -3,7 +3,7 @@
 use super::super::ledger::{balances, book};
 use super::super::rows::{Job, corrupt, count, factor, sql};
 use super::super::{SqliteConnection, verdicts};
-use super::epochs;
+use super::{epochs, streams};
 use crate::store::StoreError;
 use crate::store::money::{Booked, Owed};
 use crate::store::proof::Audited;
@@ -206,6 +206,8 @@ pub(in crate::store::sqlite) async fn earnings(
     .fetch_all(&mut *db)
     .await?;
     let mut view = EarningsView { pending: sum(&waiting)?, ..EarningsView::default() };
+    let streamed = streams::pending_of(db, node).await?;
+    view.pending = view.pending.checked_add(streamed).unwrap_or(Amount::MAX);
     view.rejected = sum(&rejected)?;
     view.unpaid = sum(&refused)?;
     for (account, balance) in balances(db).await? {

@@ -1,0 +1,48 @@
+//! Whether a stream's deposit pays for workers.
+//!
+//! A worker is given only where a whole minute of it is there, and keeps its session until less than a
+//! quarter is: what comes between losing it and hearing of that is paid, and a deposit that is nearly
+//! used up does not give and take a worker every second.
+
+use tessera_protocol::money::stream_ceiling;
+use tessera_protocol::{Amount, PixelPrice};
+
+/// Seconds of work that have to be paid for before a worker is given.
+const TO_BEGIN_S: u64 = 60;
+/// Seconds of it that have to be left for a worker to go on.
+const TO_GO_ON_S: u64 = 15;
+/// A deposit is of no use so long before its owner can take it back.
+pub const EXPIRES_BEFORE_MS: i64 = 24 * 3600 * 1000;
+
+/// Whether there is enough to give a session to a worker.
+pub fn can_begin(left: Amount, pixels_per_s: u64, price: PixelPrice) -> bool {
+    lasts(left, pixels_per_s, price, TO_BEGIN_S)
+}
+
+/// Whether there is enough for a worker to keep it.
+pub fn can_go_on(left: Amount, pixels_per_s: u64, price: PixelPrice) -> bool {
+    lasts(left, pixels_per_s, price, TO_GO_ON_S)
+}
+
+fn lasts(left: Amount, pixels_per_s: u64, price: PixelPrice, seconds: u64) -> bool {
+    let cost = stream_ceiling(pixels_per_s.saturating_mul(seconds), price);
+    cost.is_some_and(|cost| cost <= left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_begins_with_a_minute_paid_and_goes_on_with_a_quarter() {
+        // One base unit a second.
+        let (speed, price) = (1_000_000, PixelPrice(1_000_000));
+        for (left, begins, goes_on) in
+            [(60, true, true), (59, false, true), (15, false, true), (14, false, false)]
+        {
+            assert_eq!(can_begin(Amount(left), speed, price), begins, "{left}");
+            assert_eq!(can_go_on(Amount(left), speed, price), goes_on, "{left}");
+        }
+        assert!(!can_begin(Amount::MAX, u64::MAX, PixelPrice(u64::MAX)), "no sum has room for it");
+    }
+}
