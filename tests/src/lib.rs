@@ -6,10 +6,12 @@
 //! Map: [`vulkan`] (drivers that run on a processor) → [`process`] → [`farm`] (master and nodes) →
 //! [`cheat`] (how to be paid for nothing) → [`puppet`] (a node that does as it is told) → [`bank`] (a chain, and who pays) → [`surfpool`] (one that others wrote) →
 //! [`proxy`] (the lines between them) → [`studio`] (gateways and workers) → [`test_picture`] (frames
-//! that say their numbers) → [`publisher`] (who sends them) → [`player`] (who watches them) →
-//! [`spread`] and [`usage`] (what things took) → the tests, listed in `Cargo.toml`.
+//! that say their numbers) → [`publisher`] (who sends them) → [`browser`] (where one is) → [`player`]
+//! (who watches them) → [`walk`] (people on the portal) → [`spread`] and [`usage`] (what things took) →
+//! the tests, listed in `Cargo.toml`.
 
 pub mod bank;
+pub mod browser;
 pub mod cheat;
 pub mod farm;
 pub mod player;
@@ -23,3 +25,4 @@ pub mod surfpool;
 pub mod test_picture;
 pub mod usage;
 pub mod vulkan;
+pub mod walk;

@@ -12,6 +12,7 @@ pub mod report;
 
 pub use report::Report;
 
+use crate::browser::web;
 use crate::process::{PATIENCE, eventually};
 use driver::Browser;
 use serde::Deserialize;
@@ -146,8 +147,8 @@ impl Drop for Player {
 /// Serves the page at an address of its own.
 async fn serve_page() -> (std::net::SocketAddr, JoinHandle<()>) {
     use axum::{Router, http::header::CONTENT_TYPE, response::Html, routing::get};
-    let hls = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/web/hls.min.js");
-    let hls = fs::read_to_string(hls).expect("hls.js is there: run scripts/deps test");
+    let hls =
+        fs::read_to_string(web("hls.min.js")).expect("hls.js is there: run scripts/deps test");
     let script = ([(CONTENT_TYPE, "text/javascript")], hls);
     let pages = Router::new()
         .route("/", get(async || Html(include_str!("player/page.html"))))

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Visitor } from './portal';
+import { Visitor } from './visitor.js';
 import { sampleScene } from './scene';
 
 let visitor: Visitor;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Visitor } from './portal';
+import { Visitor } from './visitor.js';
 
 let visitor: Visitor;
 let stream: string;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Visitor } from './portal';
+import { Visitor } from './visitor.js';
 
 let visitor: Visitor;
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Visitor } from './portal';
+import { Visitor } from './visitor.js';
 import { sampleScene } from './scene';
 
 const [farm, state] = [process.env['TESSERA_FARM'], process.env['TESSERA_STATE']];

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -8,5 +9,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     fileParallelism: false,
     bail: 1,
+    env: { TESSERA_SHOTS: process.env['TESSERA_SHOTS'] ?? join(import.meta.dirname, 'shots') },
   },
 });

@@ -1,10 +1,9 @@
 //! A headless Chromium, driven through ChromeDriver by the few calls of WebDriver that a player
 //! needs.
 
+use crate::browser;
 use crate::process::Process;
 use serde_json::{Value, json};
-use std::env;
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -77,18 +76,9 @@ impl Drop for Browser {
 
 /// Chromium and ChromeDriver.
 fn programs() -> (PathBuf, PathBuf) {
-    let program = |variable: &str, usual: &str| {
-        let path = env::var_os(variable).map_or_else(|| PathBuf::from(usual), PathBuf::from);
-        let missing = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/web/browser.missing");
-        let reason = fs::read_to_string(missing)
-            .unwrap_or_else(|_| format!("run scripts/deps test, or set {variable}"));
-        assert!(path.exists(), "{} is not here: {}", path.display(), reason.trim());
-        path
-    };
-    (
-        program("TESSERA_CHROMIUM", "/usr/bin/chromium"),
-        program("TESSERA_CHROMEDRIVER", "/usr/bin/chromedriver"),
-    )
+    let driver = browser::found("TESSERA_CHROMEDRIVER", "/usr/bin/chromedriver", "browser");
+    let here = |program: Result<PathBuf, String>| program.unwrap_or_else(|why| panic!("{why}"));
+    (here(browser::chromium()), here(driver))
 }
 
 /// Starts it on a port of its own choice, which it says.
