@@ -56,7 +56,10 @@ export async function look(page, name) {
  * @param {Sight} sight
  */
 async function wear(page, { theme, width }) {
+  // What the pointer rests on keeps, at times, the colours of the theme before.
+  await page.mouse.move(0, 0);
   await page.setViewportSize(width === PHONE.width ? PHONE : DESKTOP);
+  await drawn(page);
   await page.evaluate((chosen) => {
     document.documentElement.dataset['theme'] = chosen;
     // Else what sticks to the window would be pictured in the middle of the page.
@@ -97,7 +100,8 @@ async function judge(page, seen) {
     const axe = /** @type {{ axe: typeof axeCore }} */ (/** @type {unknown} */ (window)).axe;
     const { violations } = await axe.run({ runOnly: { type: 'tag', values } });
     return violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`,
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map((node) => `${node.html} (${node.failureSummary})`).join(' | ')}`,
     );
   }, TAGS);
   return found.map((each) => `${seen}: ${each.slice(0, 400)}`);
