@@ -59,5 +59,5 @@ pub use cause::{CarryTerms, Cause, Entry, FeeTerms, Once, Share};
 pub use check::{Checker, Violation, Watch, check};
 pub use epoch::{EpochPlan, Leaf, epoch_leaves};
 pub use error::{LedgerError, Need, Place};
-pub use proof::{Delivered, Verified};
+pub use proof::{Delivered, Verified, delivered_pay};
 pub use rule::post;

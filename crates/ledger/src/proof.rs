@@ -148,8 +148,8 @@ impl Delivered {
 }
 
 /// What the next `pixels` of a lease are paid with, after `before` of them: so that all parts together are
-/// paid with what their sum costs.
-pub(crate) fn delivered_pay(before: u64, pixels: u64, price: PixelPrice) -> Option<Amount> {
+/// paid with what their sum costs. `None` where that does not fit.
+pub fn delivered_pay(before: u64, pixels: u64, price: PixelPrice) -> Option<Amount> {
     let all = stream_pay(before.checked_add(pixels)?, price)?;
     all.checked_sub(stream_pay(before, price)?)
 }

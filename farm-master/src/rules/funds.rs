@@ -11,7 +11,8 @@ use tessera_protocol::{Amount, PixelPrice};
 const TO_BEGIN_S: u64 = 60;
 /// Seconds of it that have to be left for a worker to go on.
 const TO_GO_ON_S: u64 = 15;
-/// A deposit is of no use so long before its owner can take it back.
+/// A deposit, a job's too, is of no use so long before its owner can take it back: what was verified out
+/// of it is paid by then.
 pub const EXPIRES_BEFORE_MS: i64 = 24 * 3600 * 1000;
 
 /// Whether there is enough to give a session to a worker.

@@ -21,8 +21,6 @@ use tessera_settlement::chain::{Outcome, Sender, Step};
 const RESULTS: u32 = 256;
 /// Escrows that are looked at at once.
 const ESCROWS: u32 = 64;
-/// A job ends so long before its escrow can be taken back: what it verified is paid by then.
-const ENDS_BEFORE_MS: i64 = 24 * 3600 * 1000;
 
 /// Why a job rests whose verified work costs more than it has.
 const PAID_OUT: &str = "its verified work costs more than its ceiling and what the operator adds: no \
@@ -91,7 +89,7 @@ impl App {
 
     /// Ends jobs whose nodes could not be paid much longer.
     async fn end_expiring(&self, now_ms: i64) -> Result<(), SettlementError> {
-        for job in self.store.expiring(now_ms.saturating_add(ENDS_BEFORE_MS), ESCROWS).await? {
+        for job in self.store.expiring(now_ms.saturating_add(EXPIRES_BEFORE_MS), ESCROWS).await? {
             tracing::warn!(%job, "a job ends, for its escrow can be taken back soon");
             self.store.change_job(job, JobChange::Cancel, Some(EXPIRED.to_owned())).await?;
             self.heard.forget_job(job);

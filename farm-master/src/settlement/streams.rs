@@ -7,10 +7,8 @@ use super::SettlementError;
 use crate::app::App;
 use crate::store::money::Booked;
 use crate::store::stream_pay::{Batch, Unbooked};
-use tessera_ledger::{Cause, Delivered};
-use tessera_protocol::money::stream_pay;
+use tessera_ledger::{Cause, Delivered, delivered_pay};
 use tessera_protocol::stream::ClaimReceipt;
-use tessera_protocol::{Amount, PixelPrice};
 
 /// Segments that are booked at once.
 const SEGMENTS: u32 = 256;
@@ -83,19 +81,15 @@ impl App {
 
 /// The first of the segments, as far as the stream's deposit pays for them.
 fn affordable(found: &Unbooked) -> &[ClaimReceipt] {
-    let mut sum = found.before;
+    let mut pixels = 0u64;
     let fits = |receipt: &ClaimReceipt| {
         for result in &receipt.claim.renditions {
-            sum = sum.saturating_add(result.pixels);
+            pixels = pixels.saturating_add(result.pixels);
         }
-        costs(found.before, sum, found.price).is_some_and(|cost| cost <= found.left)
+        delivered_pay(found.before, pixels, found.price).is_some_and(|cost| cost <= found.left)
     };
     let count = found.receipts.iter().map(fits).take_while(|fits| *fits).count();
     &found.receipts[..count]
-}
-
-fn costs(before: u64, after: u64, price: PixelPrice) -> Option<Amount> {
-    stream_pay(after, price)?.checked_sub(stream_pay(before, price)?)
 }
 
 #[cfg(test)]
@@ -105,7 +99,7 @@ mod tests {
     use tessera_protocol::stream::claim::RenditionResult;
     use tessera_protocol::stream::{SegmentClaim, SegmentNumber};
     use tessera_protocol::{
-        GatewayId, Generation, LeaseId, MediaHash, NodeId, SessionId, StreamId,
+        Amount, GatewayId, Generation, LeaseId, MediaHash, NodeId, PixelPrice, SessionId, StreamId,
     };
 
     fn receipt(number: u64) -> ClaimReceipt {
