@@ -13,7 +13,8 @@ CRATE ?=
 ARGS ?=
 packages := $(if $(CRATE),--package $(CRATE),--workspace)
 # The tests of the whole system and the bench start these as processes. A program of an older build
-# may have another kernel, and is refused.
+# may have another kernel, and is refused. With all tests they are built anyway, since each has some
+# of its own; built apart, most of the workspace would be compiled twice, for other features of crates.
 programs := --bins --package tessera-cli --package tessera-farm-master --package tessera-render-node \
     --package tessera-transcoder --package tessera-engine --package tessera-local-chain
 
@@ -51,8 +52,10 @@ demo:
 test:
 	$(say) 'Installing what this machine lacks, and two Vulkan drivers for tests'
 	@scripts/deps test
-	$(say) 'Building the programs, which the tests of the whole system start'
+ifneq ($(CRATE),)
+	$(say) 'Building the programs, which tests start'
 	$(CARGO) build --release --locked $(programs)
+endif
 	$(say) 'Building the tests, then running them: $(if $(CRATE),$(CRATE),all crates)'
 	$(CARGO) test --release --locked --no-fail-fast $(packages) -- $(ARGS)
 
