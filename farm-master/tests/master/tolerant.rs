@@ -348,19 +348,18 @@ async fn two_who_wait_for_each_other_go_on() {
             if let Some(grant) = held.take() {
                 send(node, &grant, nearly).await;
             }
-            *held = node.lease_now().await;
         }
-        if at_work.iter().all(Option::is_none) {
-            // What was brought last may be judged still, and somebody may hold more then.
-            let done = eventually(async || {
-                let now = farm.job(&job).await;
-                (now.units.submitted == 0 || now.state != JobState::Active).then_some(now)
-            })
-            .await;
-            if done.units.free == 0 {
-                break;
+        // What was brought may be judged still, and who has nothing now may hold more then.
+        let done = eventually(async || {
+            for (node, held) in nodes.iter().zip(&mut at_work) {
+                *held = node.lease_now().await;
             }
+            let done = farm.job(&job).await.state == JobState::Completed;
+            (done || at_work.iter().any(Option::is_some)).then_some(done)
+        })
+        .await;
+        if done {
+            break;
         }
     }
-    farm.until(&job, JobState::Completed).await;
 }
