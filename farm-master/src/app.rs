@@ -24,6 +24,7 @@ mod segments;
 mod sessions;
 mod streams;
 mod submit;
+mod uploads;
 mod webhooks;
 mod workers;
 
@@ -33,6 +34,7 @@ use crate::blobs::Folder;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::problem::Refusal;
+use crate::routes::CheckedProgram;
 use crate::settlement::Settlement;
 use crate::store::Store;
 pub(crate) use accounts::Entered;
@@ -50,6 +52,7 @@ use tessera_protocol::MasterId;
 use tessera_protocol::commit::NodeKey;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use uploads::Turns;
 use workers::Workers;
 
 /// Uploads at once.
@@ -68,6 +71,10 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: Folder,
+    /// The program that nodes install, as it was looked at last.
+    pub(crate) node_program: tokio::sync::Mutex<Option<CheckedProgram>>,
+    /// Who writes which upload.
+    pub(crate) turns: Turns,
     pub(crate) clock: Clock,
     /// What receipts are signed with.
     pub(crate) key: NodeKey,
@@ -162,6 +169,8 @@ impl App {
             config,
             store,
             blobs,
+            node_program: tokio::sync::Mutex::default(),
+            turns: Turns::default(),
             clock,
             key,
             tokens: KnownTokens::default(),

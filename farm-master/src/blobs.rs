@@ -3,7 +3,11 @@
 //! One folder for each kind; a file is named by what it is, so that a path needs no look-up. What
 //! `put` or `commit` answered `Ok` for survives power loss. Everything here blocks.
 
+mod partial;
+
 use crate::store::StoredResult;
+use partial::PARTIAL;
+pub use partial::{Ended, Growing, Partial};
 use std::io;
 use std::path::{Path, PathBuf};
 use tessera_durable::{Access, OsDisk, Writer};
@@ -18,6 +22,14 @@ pub enum BlobError {
     /// Reading failed.
     #[error("could not read {}: {source}", path.display())]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Writing an upload on its way failed.
+    #[error("could not write {}: {source}", path.display())]
+    Write {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -67,7 +79,7 @@ pub struct Folder {
 impl Folder {
     /// Makes the folders that are missing and sweeps away what interrupted writers left.
     pub fn open(root: &Path) -> Result<Self, BlobError> {
-        for kind in [UPLOADS, RESULTS, FRAMES, MOVIES] {
+        for kind in [UPLOADS, PARTIAL, RESULTS, FRAMES, MOVIES] {
             let folder = root.join(kind);
             tessera_durable::create_dir(&OsDisk, &folder)?;
             tessera_durable::sweep(&OsDisk, &folder)?;

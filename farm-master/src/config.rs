@@ -98,6 +98,8 @@ pub struct Config {
     pub chain: Option<ChainConfig>,
     /// Whether anybody may make an account.
     pub sign_up: bool,
+    /// The `render-node` that machines install from here; none can where there is none.
+    pub node_program: Option<PathBuf>,
 }
 
 impl Config {
@@ -166,6 +168,7 @@ impl Config {
             segments_settle: Self::SEGMENTS_SETTLE,
             chain: None,
             sign_up: true,
+            node_program: None,
         }
     }
 

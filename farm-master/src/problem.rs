@@ -64,7 +64,9 @@ catalogue! {
     WebhookNotFound = NOT_FOUND "webhook-not-found" "There is no such webhook";
     DeliveryNotFound = NOT_FOUND "delivery-not-found" "The webhook has no such delivery";
     NodeNotFound = NOT_FOUND "node-not-found" "No such node has joined";
+    UploadNotFound = NOT_FOUND "upload-not-found" "There is no such upload";
     QuoteNotFound = NOT_FOUND "quote-not-found" "There is no such quote";
+    InstallerMissing = NOT_FOUND "installer-missing" "This farm installs no nodes";
     KeyNotFound = NOT_FOUND "key-not-found" "There is no such key";
     MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" "The route has no such method";
     RequestTimedOut = REQUEST_TIMEOUT "request-timed-out" "The request took too long";
@@ -83,12 +85,16 @@ catalogue! {
     DepositMissing = CONFLICT "deposit-missing" "The ceiling does not lie in the escrow";
     NothingIsPaid = CONFLICT "nothing-is-paid" "Nobody pays on this farm";
     NobodyPays = CONFLICT "nobody-pays" "It has to be paid for";
+    OffsetDiffers = CONFLICT "offset-differs" "The upload is at another byte";
     NameTaken = CONFLICT "name-taken" "The name is taken";
+    TusVersionDiffers = PRECONDITION_FAILED "tus-version-differs" "The protocol's version is another one";
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";
+    MediaTypeRefused = UNSUPPORTED_MEDIA_TYPE "media-type-refused" "The body is of another type";
     SettingsRefused = UNPROCESSABLE_ENTITY "settings-refused" "A setting is outside its limits";
     AccountRefused = UNPROCESSABLE_ENTITY "account-refused" "The account cannot be made";
     KeyRefused = UNPROCESSABLE_ENTITY "key-refused" "The key cannot be made";
     UploadMissing = UNPROCESSABLE_ENTITY "upload-missing" "A file that the job names was not uploaded";
+    UploadDiffers = UNPROCESSABLE_ENTITY "upload-differs" "The bytes are not those that were announced";
     SceneRefused = UNPROCESSABLE_ENTITY "scene-refused" "The scene cannot be rendered";
     KeyReused = UNPROCESSABLE_ENTITY "idempotency-key-reused" "The key was used for another request";
     UnitsDiffer = UNPROCESSABLE_ENTITY "units-differ" "The units are not those of the lease";
@@ -101,6 +107,7 @@ catalogue! {
     WebhookRefused = UNPROCESSABLE_ENTITY "webhook-refused" "The webhook cannot be made";
     ReportRefused = UNPROCESSABLE_ENTITY "report-refused" "The report cannot be";
     MosaicTooFine = UNPROCESSABLE_ENTITY "mosaic-too-fine" "The frame has too many tiles to be listed";
+    TooManyUploads = TOO_MANY_REQUESTS "too-many-uploads" "Too many uploads are unfinished";
     TooManyTries = TOO_MANY_REQUESTS "too-many-tries" "Too many tries";
     Internal = INTERNAL_SERVER_ERROR "internal" "The master failed";
     ChainAway = SERVICE_UNAVAILABLE "chain-away" "The chain does not answer";

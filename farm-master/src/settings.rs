@@ -91,6 +91,9 @@ pub struct Settings {
         value_parser = on_or_off, action = clap::ArgAction::Set
     )]
     pub sign_up: bool,
+    /// The render-node that machines install from here; by default the one beside this program
+    #[arg(long, env = "FARM_NODE_PROGRAM", value_name = "FILE")]
+    pub node_program: Option<PathBuf>,
     /// Webhooks may be sent to private addresses
     #[arg(long, env = "FARM_WEBHOOKS_PRIVATE")]
     pub webhooks_private: bool,
@@ -185,7 +188,13 @@ impl Settings {
             segments_settle: Duration::from_secs(self.segments_settle_s),
             chain: self.chain.into_config(),
             sign_up: self.sign_up,
+            node_program: self.node_program.or_else(beside_this_program),
             ..Config::new(self.state, kernel, conformance, inspect_scene, recompute)
         }
     }
+}
+
+fn beside_this_program() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.with_file_name("render-node");
+    path.is_file().then_some(path)
 }

@@ -7,8 +7,9 @@
 //! pixel are the same. A device that cannot promise that gets no exact work.
 //!
 //! Map: [`render`] (backends, the scene's source, conformance) → [`agent`] (lease, render, commit)
-//! → `main.rs` and [`commands`] (the command line).
+//! → [`install`] (as a service) → `main.rs` and [`commands`] (the command line).
 
 pub mod agent;
 pub mod commands;
+pub mod install;
 pub mod render;

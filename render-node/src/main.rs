@@ -1,7 +1,7 @@
 //! The program `render-node`.
 
 use clap::{Parser, Subcommand};
-use render_node::commands::{check, render, run, stake, status};
+use render_node::commands::{check, install, render, run, stake, status};
 use std::process::ExitCode;
 
 /// Renders glTF scenes, alone or for a farm.
@@ -20,6 +20,10 @@ enum Command {
     Check(check::Arguments),
     /// Work for a master until told to stop.
     Run(run::Arguments),
+    /// Make the node a service of this machine, which starts with it.
+    Install(install::Arguments),
+    /// Stop the service and remove it.
+    Uninstall(install::Removal),
     /// Show what the node of this machine has earned, and why it waits.
     Status(status::Arguments),
     /// Show what lies under the node's key on the farm's chain, and what it vouches with.
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         Command::Render(arguments) => render::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Install(arguments) => install::install(&arguments),
+        Command::Uninstall(arguments) => install::uninstall(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Wallet(arguments) => stake::wallet(&arguments),
         Command::Stake(arguments) => stake::stake(&arguments),

@@ -103,6 +103,8 @@ async fn connect(near: TcpStream, target: SocketAddr, line: Line) {
 /// little more than its rate times its length.
 const PIECE: usize = 16 << 10;
 const UNDER_WAY: usize = 64;
+/// Timers are coarser than a piece takes on a fast line: it may be ahead by this much.
+const TIMERS: Duration = Duration::from_millis(5);
 
 async fn carry(
     mut from: OwnedReadHalf,
@@ -119,7 +121,7 @@ async fn carry(
             bytes.truncate(count);
             if let Some(rate) = bytes_per_s {
                 let takes = Duration::from_secs_f64(count as f64 / rate as f64);
-                free_at = free_at.max(Instant::now()) + takes;
+                free_at = free_at.max(Instant::now() - TIMERS) + takes;
                 tokio::time::sleep_until(free_at).await;
             }
             if sender.send((Instant::now() + delay, bytes)).await.is_err() {

@@ -37,8 +37,16 @@ impl Walk {
     /// # Panics
     /// When it fails, with all it said.
     pub async fn take(&self, script: &str, farm: &Farm) {
+        self.take_over(&farm.url(), script, farm).await;
+    }
+
+    /// The same, where the farm answers at another address than its own.
+    ///
+    /// # Panics
+    /// As [`Self::take`].
+    pub async fn take_over(&self, url: &str, script: &str, farm: &Farm) {
         let log = farm.log("walk");
-        let mut process = self.start(script, farm, &log);
+        let mut process = self.start(url, script, farm, &log);
         let begun = Instant::now();
         let ended = loop {
             if let Some(status) = process.0.try_wait().expect("it can be asked") {
@@ -58,13 +66,13 @@ impl Walk {
         println!("{said}");
     }
 
-    fn start(&self, script: &str, farm: &Farm, log: &Path) -> Group {
+    fn start(&self, url: &str, script: &str, farm: &Farm, log: &Path) -> Group {
         use std::os::unix::process::CommandExt as _;
         let log = fs::File::create(log).expect("a log");
         let programs = program("farm");
         let child = Command::new("node")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/e2e").join(script))
-            .env("TESSERA_PORTAL", farm.url())
+            .env("TESSERA_PORTAL", url)
             .env("TESSERA_PROGRAMS", programs.parent().expect("it lies in a folder"))
             .env("TESSERA_FOLDER", farm.path())
             .env("TESSERA_CHROMIUM", &self.chromium)

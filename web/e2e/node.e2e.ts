@@ -14,7 +14,7 @@ it('makes a key and the line to paste', async () => {
   await visitor.go('/nodes/add');
   await visitor.look('node-add');
   await page.getByRole('button', { name: 'Make the key' }).click();
-  await page.getByText(/render-node run --master .* --token enrol-/).waitFor();
+  await page.getByText(/curl -fsS .*install.sh/).waitFor();
   await page.getByText('Waiting for your machine').waitFor();
   await visitor.look('node-add-key');
 });

@@ -50,6 +50,11 @@ impl MasterArguments {
         Ok(MasterAddress::parse(&self.master, plain)?)
     }
 
+    /// Whether a master on another machine may be spoken to in plain.
+    pub fn allows_plain_http(&self) -> bool {
+        self.allow_plain_http
+    }
+
     /// The token, from wherever it was given.
     pub fn token(&self) -> Result<String, MasterArgumentsError> {
         if let Some(token) = &self.token {

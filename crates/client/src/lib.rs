@@ -47,6 +47,7 @@ mod sse;
 mod streams;
 mod transfer;
 mod transport;
+mod upload;
 pub mod worker;
 
 pub use address::{AddressError, MasterAddress, PlainHttp};

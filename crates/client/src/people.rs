@@ -1,8 +1,8 @@
 //! `/v1`: what people and their programs do.
 
-use crate::transfer::{Progress, file_body, save};
+use crate::transfer::{Progress, save};
 use crate::transport::Transport;
-use crate::{ClientError, JobEvents, MasterAddress};
+use crate::{ClientError, JobEvents, MasterAddress, upload};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -62,20 +62,10 @@ impl Client {
     }
 
     /// Uploads a file. It is stored durably once this returns, and once only however often it is
-    /// uploaded.
+    /// uploaded. A broken connection costs the bytes on their way and no others, and neither does an
+    /// end of this process: the same file is taken up where it was left.
     pub async fn upload(&self, file: &Path, progress: Progress) -> Result<UploadView, ClientError> {
-        self.transport
-            .repeating(|| async {
-                let (body, bytes) = file_body(file, progress.clone()).await?;
-                let request = self
-                    .transport
-                    .request(Method::POST, "v1/uploads")
-                    .header("Content-Type", "application/octet-stream")
-                    .header("Content-Length", bytes)
-                    .body(body);
-                self.transport.send_for_json(request).await
-            })
-            .await
+        upload::upload(&self.transport, file, progress).await
     }
 
     /// Submits a job. With the same `idempotency_key` (1 to 64 printable ASCII characters) and

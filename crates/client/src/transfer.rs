@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_protocol::BlobHash;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
 use tokio_util::io::ReaderStream;
 
 /// How much of a file has travelled.
@@ -32,16 +32,23 @@ pub fn no_progress() -> Progress {
 /// Pieces in which files are read: a system call for each 256 KiB is no cost any more.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Opens `path` and makes it a request's body that is read as it is sent. Returns its size too.
-pub(crate) async fn file_body(path: &Path, progress: Progress) -> Result<(Body, u64), ClientError> {
-    let file = File::open(path).await.map_err(ClientError::file("read", path))?;
-    let total = file.metadata().await.map_err(ClientError::file("read", path))?.len();
-    let sent = AtomicU64::new(0);
+/// Opens `path` and makes its bytes `from..total` a request's body that is read as it is sent.
+pub(crate) async fn file_body(
+    path: &Path,
+    from: u64,
+    total: u64,
+    progress: Progress,
+) -> Result<Body, ClientError> {
+    let mut file = File::open(path).await.map_err(ClientError::file("read", path))?;
+    file.seek(SeekFrom::Start(from)).await.map_err(ClientError::file("read", path))?;
+    let sent = AtomicU64::new(from);
+    // A file that grows meanwhile is sent as it was looked at.
+    let file = file.take(total - from);
     let pieces = ReaderStream::with_capacity(file, PIECE_BYTES).inspect_ok(move |piece| {
         let done = sent.fetch_add(piece.len() as u64, Ordering::Relaxed) + piece.len() as u64;
         progress(Transferred { done, total: Some(total) });
     });
-    Ok((Body::wrap_stream(pieces), total))
+    Ok(Body::wrap_stream(pieces))
 }
 
 /// Writes the body of `response` to `path`: first beside it, then renamed, so that a file under its

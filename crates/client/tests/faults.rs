@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tessera_client::{
@@ -17,10 +17,9 @@ use tessera_protocol::job::{JobEvent, JobState};
 use tessera_protocol::node::DeviceView;
 use tessera_protocol::stream::gateway::{GatewayDoors, SessionRequest};
 use tessera_protocol::stream::view::StreamSpec;
-use tessera_protocol::{BlobHash, FrameNumber, JobId, KernelId};
+use tessera_protocol::{BlobHash, FrameNumber, JobId, KernelId, tus};
 
 const JOB: JobId = JobId([7; 16]);
-const VIEW: &str = r#"{"blob":"0000000000000000000000000000000000000000000000000000000000000000","bytes":5,"known":false}"#;
 
 /// What the server saw, one entry a request.
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -54,29 +53,49 @@ fn cut_short(bytes: &'static str) -> Response {
     Body::from_stream(pieces).into_response()
 }
 
+/// An upload of which a part is here: the first body is cut after three bytes.
+async fn takes_three(State(here): State<Seen>, headers: HeaderMap, body: String) -> Response {
+    let mut here = here.lock().unwrap();
+    assert_eq!(headers[tus::OFFSET], here.concat().len().to_string().as_str());
+    if here.is_empty() {
+        here.push(body[..3].to_owned());
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "busy");
+    }
+    here.push(body);
+    (StatusCode::NO_CONTENT, [(tus::OFFSET, here.concat().len().to_string())]).into_response()
+}
+
 #[tokio::test]
-async fn an_upload_refused_for_lack_of_time_is_sent_again_whole() {
-    let seen = Seen::default();
-    let routes = Router::new().route(
-        "/v1/uploads",
-        post(async |State(seen): State<Seen>, body: String| {
-            let mut seen = seen.lock().unwrap();
-            seen.push(body);
-            match seen.len() {
-                1 => problem(StatusCode::SERVICE_UNAVAILABLE, "busy"),
-                _ => (StatusCode::CREATED, VIEW).into_response(),
-            }
-        }),
-    );
-    let client = client(routes.with_state(seen.clone())).await;
+async fn an_upload_goes_on_where_it_was_cut() {
+    let here = Seen::default();
+    let head = async |State(here): State<Seen>| {
+        let here = here.lock().unwrap().concat();
+        let blob = blake3::hash(here.as_bytes()).to_string();
+        [(tus::OFFSET, here.len().to_string()), (tus::BLOB, blob)]
+    };
+    let place = || [(header::LOCATION, format!("/v1/tus/{}", "3".repeat(32)))];
+    let begin = async move || (StatusCode::CREATED, place(), [(tus::OFFSET, "0")]);
+    let routes = Router::new()
+        .route("/v1/tus", post(begin))
+        .route("/v1/tus/{upload}", patch(takes_three).head(head));
+    let client = client(routes.with_state(here.clone())).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.glb");
     std::fs::write(&file, "bytes").unwrap();
-    assert_eq!(client.upload(&file, no_progress()).await.unwrap().bytes, 5);
-    assert_eq!(*seen.lock().unwrap(), ["bytes", "bytes"]);
+    let stored = client.upload(&file, no_progress()).await.unwrap();
+    assert_eq!((stored.bytes, stored.known), (5, false));
+    assert_eq!(stored.blob.0, *blake3::hash(b"bytes").as_bytes());
+    assert_eq!(*here.lock().unwrap(), ["byt", "es"]);
 
     let missing = client.upload(&folder.path().join("b.glb"), no_progress()).await.unwrap_err();
     assert!(missing.to_string().contains("b.glb"), "{missing}");
+    // A master that stores other bytes than were sent is not believed.
+    here.lock().unwrap()[0] = "Byt".into();
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(
+        client.upload(&file, no_progress()).await,
+        Err(ClientError::WrongBytes { .. })
+    ));
 }
 
 #[tokio::test]

@@ -75,6 +75,10 @@ hex_id! {
     BlobHash, 32, "a blob's hash"
 }
 hex_id! {
+    /// An upload on its way, named by 16 random bytes.
+    UploadId, 16, "an upload's id"
+}
+hex_id! {
     /// A job, named by 16 random bytes so that ids say nothing about other people's jobs.
     JobId, 16, "a job's id"
 }

@@ -267,6 +267,6 @@ pub struct UploadView {
     pub blob: BlobHash,
     /// Its size.
     pub bytes: u64,
-    /// Whether these bytes were here already.
+    /// Whether whoever sent it had sent it before.
     pub known: bool,
 }

@@ -9,7 +9,7 @@
 //! Reading order: [`ids`] → [`sums`] (what a pixel is) → [`tile`] (how a frame is cut) →
 //! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`terms`] (what it is promised) → [`tree`] and [`commit`] (what it signs) →
 //! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`money`] → [`finance`] → [`stream`] (live video) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
-//! (what the internet is) → [`problem`] (how a refusal is said).
+//! (what the internet is) → [`tus`] (how files come in) → [`problem`] (how a refusal is said).
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -34,6 +34,7 @@ pub mod terms;
 pub mod tile;
 pub mod token;
 pub mod tree;
+pub mod tus;
 pub mod verdict;
 
 pub use ids::*;

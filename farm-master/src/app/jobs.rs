@@ -34,7 +34,7 @@ impl App {
                 "Nodes of this farm are paid: ask for a quote, deposit its ceiling and accept it.",
             ));
         }
-        let warnings = self.inspect(&spec).await?;
+        let warnings = self.inspect(artist, &spec).await?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(Refusal::internal)?;
         let new = NewJob {
@@ -60,13 +60,17 @@ impl App {
     }
 
     /// Checks what is asked for, and looks into the scene, if all of it was uploaded.
-    pub(super) async fn inspect(self: &Arc<Self>, spec: &JobSpec) -> Result<Vec<String>, Refusal> {
+    pub(super) async fn inspect(
+        self: &Arc<Self>,
+        artist: &Artist,
+        spec: &JobSpec,
+    ) -> Result<Vec<String>, Refusal> {
         spec.validate().map_err(|error| {
             Refusal::new(Code::SettingsRefused, format!("{error}; nothing was submitted."))
         })?;
         let environment = spec.settings.environment.map(|environment| environment.blob);
         for blob in std::iter::once(spec.scene).chain(environment) {
-            self.need_upload(blob).await?;
+            self.need_upload(artist, blob).await?;
         }
         let _permit = self.limits.inspections.acquire().await.map_err(Refusal::internal)?;
         let scene = self.blobs.path(Key::Upload(spec.scene));
@@ -78,12 +82,13 @@ impl App {
             .map_err(|reason| Refusal::new(Code::SceneRefused, reason))
     }
 
-    async fn need_upload(&self, blob: BlobHash) -> Result<(), Refusal> {
-        match self.store.blob(blob).await? {
+    /// Who knows the hash of another's file, as readers of its receipts do, has no file.
+    async fn need_upload(&self, artist: &Artist, blob: BlobHash) -> Result<(), Refusal> {
+        match self.store.blob(blob, artist.sees()).await? {
             Some(_) => Ok(()),
             None => Err(Refusal::new(
                 Code::UploadMissing,
-                format!("There is no upload {blob}; send the file to /v1/uploads first."),
+                format!("You uploaded no file {blob}; send it to /v1/uploads first."),
             )),
         }
     }

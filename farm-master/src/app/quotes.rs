@@ -2,7 +2,7 @@
 //! lies in its escrow.
 
 use super::App;
-use crate::auth::{Artist, TokenId};
+use crate::auth::Artist;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
 use crate::settlement::Settlement;
@@ -34,7 +34,7 @@ impl App {
     /// Looks at a few pixels of a job, and signs what it costs at most.
     pub(crate) async fn quote(
         self: &Arc<Self>,
-        owner: TokenId,
+        artist: &Artist,
         request: QuoteRequest,
     ) -> Result<QuoteView, Refusal> {
         self.need_settlement()?;
@@ -46,7 +46,7 @@ impl App {
                 "At a price of 0 nobody works; leave it out to take what the farm suggests.",
             ));
         }
-        let warnings = self.inspect(&spec).await?;
+        let warnings = self.inspect(artist, &spec).await?;
         // Drawn now, when scene and settings stand: nobody could know where it is looked.
         let mut secret = QuoteSecret([0; 32]);
         getrandom::fill(&mut secret.0).map_err(Refusal::internal)?;
@@ -71,6 +71,7 @@ impl App {
         let outlook = outlook(&looked, price).map_err(too_large)?;
         let quote = Quote::issue(&self.key, terms, secret, kernel);
         let view = QuoteView { id: terms.id(), quote, outlook };
+        let owner = artist.id();
         let kept = KeptQuote { owner, spec, tier, warnings, view: view.clone() };
         self.store.keep_quote(kept, now_ms).await?;
         Ok(view)

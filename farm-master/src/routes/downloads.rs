@@ -75,9 +75,15 @@ pub(super) async fn get_blob(
 }
 
 pub(super) async fn send(app: &App, key: Key, kind: &'static str) -> Result<Response, Refusal> {
-    let path = app.blobs.path(key);
+    send_file(&app.blobs.path(key), kind).await
+}
+
+pub(super) async fn send_file(
+    path: &std::path::Path,
+    kind: &'static str,
+) -> Result<Response, Refusal> {
     let unreadable = |error| Refusal::internal(format!("{}: {error}", path.display()));
-    let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
+    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     let bytes = file.metadata().await.map_err(unreadable)?.len();
     let headers =
         [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_LENGTH, bytes.to_string())];

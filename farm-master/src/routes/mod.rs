@@ -36,6 +36,8 @@
 //! | method and path | scope | request | answer | refusals |
 //! |---|---|---|---|---|
 //! | `POST /v1/uploads` | artist | the bytes, streamed | 201 `UploadView`, durable by then | 413 `body-too-large` |
+//! | `POST /v1/tus`, and `HEAD`, `PATCH`, `DELETE` of its `Location` | artist | a resumable upload, see [`tessera_protocol::tus`]; one that does not get on for a day is forgotten | 201, 200, 204, 204 | 404 `upload-not-found`, 409 `offset-differs`, 412 `tus-version-differs`, 413 `body-too-large`, 415 `media-type-refused`, 422 `upload-differs`, 429 `too-many-uploads` |
+//! | `OPTIONS /v1/tus` | none | | 204: what of tus is spoken | |
 //! | `POST /v1/jobs` | artist | `JobSpec`, header `Idempotency-Key`? (1–64 printable ASCII) | 201 `JobView`; the same key and body again: 200 and the same job | 422 `settings-refused`, `upload-missing`, `scene-refused`, `idempotency-key-reused` |
 //! | `GET /v1/jobs?cursor&limit` | artist | | 200 `JobPage`, newest first | |
 //! | `GET /v1/jobs/{job}` | artist | | 200 `JobView` | 404 `job-not-found` |
@@ -148,6 +150,8 @@
 //! |---|---|---|
 //! | `GET /healthz` | none | 200 `ok`, when the database answers |
 //! | `GET /openapi.json` | none | 200, the same as the checked-in file |
+//! | `GET /install.sh` | none | 200, the script that makes a machine a node; 404 `installer-missing` |
+//! | `GET /downloads/render-node` | none | 200, the program that it fetches and checks; 404 `installer-missing` |
 //! | `GET /metrics` | operator | 200, Prometheus text |
 //!
 //! Any other path but those under `/v1`, `/node/v1`, `/auditor/v1` and `/gateway/v1` answers the portal: its
@@ -159,6 +163,7 @@ mod downloads;
 mod events;
 mod extract;
 mod gateways;
+mod install;
 mod jobs;
 mod keys;
 mod money;
@@ -169,6 +174,7 @@ mod owners;
 mod portal;
 mod receipts;
 mod streams;
+mod tus;
 mod uploads;
 mod webhooks;
 mod workers;
@@ -182,6 +188,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 pub(crate) use extract::Peer;
+pub(crate) use install::Checked as CheckedProgram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -208,6 +215,7 @@ const SUBMIT_WITHIN: Duration = Duration::from_secs(15 * 60);
         tessera_protocol::job::JobEvent,
         tessera_protocol::problem::Problem,
         tessera_protocol::stream::webhook::WebhookEvent,
+        tessera_protocol::UploadId,
     )),
     security(("token" = []), ("cookie" = []))
 )]
@@ -222,6 +230,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::delete_key))
         .routes(routes!(uploads::create_upload))
+        .routes(routes!(tus::tus_options, tus::begin_tus))
+        .routes(routes!(tus::head_tus, tus::patch_tus, tus::delete_tus))
         .routes(routes!(jobs::create_job, jobs::list_jobs))
         .routes(routes!(jobs::get_job))
         .routes(routes!(jobs::pause_job))
@@ -303,6 +313,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own::healthz))
         .routes(routes!(own::openapi_json))
         .routes(routes!(own::metrics))
+        .routes(routes!(install::install_script))
+        .routes(routes!(install::node_program))
 }
 
 /// The OpenAPI document, as it is checked in and served.
@@ -327,7 +339,8 @@ fn describe_refusals(document: &mut utoipa::openapi::OpenApi) {
         .content("application/problem+json", problem)
         .build();
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+        let with_body = [&mut item.get, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in with_body.into_iter().flatten() {
             operation.responses.responses.insert("default".into(), refusal.clone().into());
         }
     }
@@ -350,8 +363,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 async fn answer_in_time(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     app.counters.requests.fetch_add(1, Ordering::Relaxed);
     // An upload is answered after its body; each piece of that has its own time limit.
-    let within = match request.uri().path() {
-        "/v1/uploads" => uploads::WHOLE_BODY_WITHIN,
+    let path = request.uri().path();
+    let is_tus = path.starts_with(tus::ROOT);
+    let within = match path {
+        path if is_tus || path == "/v1/uploads" => uploads::WHOLE_BODY_WITHIN,
         path if path.ends_with("/submit") => SUBMIT_WITHIN,
         _ => ANSWER_WITHIN,
     };
@@ -371,6 +386,10 @@ async fn answer_in_time(State(app): State<Arc<App>>, mut request: Request, next:
     let headers = response.headers_mut();
     if let Some(cookie) = renewal.0.get() {
         headers.append(header::SET_COOKIE, cookie.clone());
+    }
+    if is_tus {
+        let version = HeaderValue::from_static(tessera_protocol::tus::VERSION);
+        headers.insert(tessera_protocol::tus::RESUMABLE, version);
     }
     // What somebody uploaded comes from the portal's own origin and is never a page of it.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

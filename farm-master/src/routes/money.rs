@@ -34,7 +34,7 @@ pub(super) async fn create_quote(
     State(app): State<Arc<App>>,
     Body(request): Body<QuoteRequest>,
 ) -> Result<(StatusCode, Json<QuoteView>), Refusal> {
-    Ok((StatusCode::CREATED, Json(app.quote(artist.id(), request).await?)))
+    Ok((StatusCode::CREATED, Json(app.quote(&artist, request).await?)))
 }
 
 /// Shows a quote.

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const PIECES: usize = 16;
     responses((status = 201, description = "The file is durable", body = UploadView))
 )]
 pub(super) async fn create_upload(
-    _: Artist,
+    artist: Artist,
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Body,
@@ -45,7 +45,7 @@ pub(super) async fn create_upload(
         Refusal::overloaded("As many uploads as the master takes at once are on their way")
     })?;
     let (blob, bytes) = store(&app.blobs, body, limit).await?;
-    let known = app.store.add_blob(blob, bytes, app.clock.now_ms()).await?;
+    let known = app.store.add_blob(blob, bytes, artist.id(), app.clock.now_ms()).await?;
     app.counters.upload_bytes.fetch_add(bytes, Ordering::Relaxed);
     Ok((StatusCode::CREATED, Json(UploadView { blob, bytes, known })))
 }
@@ -80,18 +80,7 @@ enum Piece {
 async fn receive(body: Body, limit: u64, pieces: mpsc::Sender<Piece>) -> Result<(), Refusal> {
     let mut stream = body.into_data_stream();
     let mut bytes = 0;
-    loop {
-        let piece = tokio::time::timeout(PIECE_WITHIN, stream.next()).await.map_err(|_| {
-            Refusal::new(
-                Code::RequestTimedOut,
-                format!("Nothing came for {} s; send the file again.", PIECE_WITHIN.as_secs()),
-            )
-        })?;
-        let piece = match piece {
-            Some(Ok(piece)) => piece,
-            Some(Err(error)) => return Err(malformed(format!("The body broke off: {error}."))),
-            None => break,
-        };
+    while let Some(piece) = next_piece(&mut stream).await? {
         bytes += piece.len() as u64;
         if bytes > limit {
             return Err(too_large(limit));
@@ -103,4 +92,19 @@ async fn receive(body: Body, limit: u64, pieces: mpsc::Sender<Piece>) -> Result<
     }
     let _ = pieces.send(Piece::End).await;
     Ok(())
+}
+
+/// What comes next of a body, `None` at its end.
+pub(super) async fn next_piece(
+    body: &mut (impl Stream<Item = Result<Bytes, axum::Error>> + Unpin),
+) -> Result<Option<Bytes>, Refusal> {
+    match tokio::time::timeout(PIECE_WITHIN, body.next()).await {
+        Ok(piece) => {
+            piece.transpose().map_err(|error| malformed(format!("The body broke off: {error}.")))
+        }
+        Err(_) => Err(Refusal::new(
+            Code::RequestTimedOut,
+            format!("Nothing came for {} s; send the file again.", PIECE_WITHIN.as_secs()),
+        )),
+    }
 }

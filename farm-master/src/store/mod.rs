@@ -323,10 +323,10 @@ pub trait Store:
     /// Whether an operator has a token.
     fn has_operator(&self) -> Later<'_, bool>;
 
-    /// Notes that an upload is durable; answers whether it was known.
-    fn add_blob(&self, hash: BlobHash, bytes: u64, now_ms: i64) -> Later<'_, bool>;
-    /// The size of an upload.
-    fn blob(&self, hash: BlobHash) -> Later<'_, Option<u64>>;
+    /// Notes that an upload of `owner`'s is durable; answers whether they had uploaded it before.
+    fn add_blob(&self, blob: BlobHash, bytes: u64, owner: TokenId, now_ms: i64) -> Later<'_, bool>;
+    /// The size of an upload of `owner`'s, or, with `None`, of anybody's.
+    fn blob(&self, blob: BlobHash, owner: Option<TokenId>) -> Later<'_, Option<u64>>;
 
     /// Accepts a job.
     fn create_job(&self, job: NewJob) -> Later<'_, Creation>;

@@ -213,7 +213,7 @@ async fn a_request_by_cookie_that_changes_something_has_to_be_meant() {
 async fn an_account_sees_its_own_jobs_and_no_other_s() {
     let farm = Farm::start().await;
     let (ada, eve) = (Browser::sign_up(&farm, "ada").await, Browser::sign_up(&farm, "eve").await);
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = ada.upload(b"a scene").await.blob;
     let job: JobView = read(ada.post("/v1/jobs", &spec(scene)).await, StatusCode::CREATED).await;
     for (who, seen) in [(&ada, 1), (&eve, 0)] {
         let page: JobPage = read(who.get("/v1/jobs").await, StatusCode::OK).await;
@@ -292,7 +292,7 @@ async fn a_session_by_token_may_what_the_token_may() {
     let request = json!({ "scope": TokenScope::Artist });
     let artist: TokenView =
         read(farm.post("/v1/tokens", &request).await, StatusCode::CREATED).await;
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = farm.upload_as(&artist.token, b"a scene").await.blob;
     let submit = farm.http.post(farm.at("/v1/jobs")).bearer_auth(&artist.token).json(&spec(scene));
     read::<JobView>(submit.send().await.unwrap(), StatusCode::CREATED).await;
     let browser = Browser::sign_in(&farm, json!({ "by": "token", "token": artist.token })).await;

@@ -4,6 +4,7 @@ use crate::world::{Farm, read};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::json;
 use tessera_protocol::account::{AccountSession, NewKeyView};
+use tessera_protocol::job::UploadView;
 
 pub(crate) const PASSWORD: &str = "a long password";
 
@@ -57,6 +58,12 @@ impl Browser {
 
     pub(crate) async fn post(&self, path: &str, body: &impl serde::Serialize) -> Response {
         self.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    /// A file of whoever is signed in.
+    pub(crate) async fn upload(&self, bytes: &[u8]) -> UploadView {
+        let request = self.request(Method::POST, "/v1/uploads").body(bytes.to_vec());
+        read(request.send().await.unwrap(), StatusCode::CREATED).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Response {

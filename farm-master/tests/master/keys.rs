@@ -15,7 +15,7 @@ async fn what_a_key_makes_is_the_account_s_until_the_key_is_deleted() {
     let (ada, eve) = (Browser::sign_up(&farm, "ada").await, Browser::sign_up(&farm, "eve").await);
     let key = ada.key("artist").await;
     assert!(key.key.starts_with("artist-"));
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = ada.upload(b"a scene").await.blob;
     let submit = || farm.http.post(farm.at("/v1/jobs")).bearer_auth(&key.key).json(&spec(scene));
     let job: JobView = read(submit().send().await.unwrap(), StatusCode::CREATED).await;
     let path = format!("/v1/jobs/{}", job.id);

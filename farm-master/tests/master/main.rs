@@ -28,5 +28,6 @@ mod stream_pay;
 mod streams;
 mod studio;
 mod tolerant;
+mod tus;
 mod webhooks;
 mod world;

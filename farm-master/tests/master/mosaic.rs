@@ -67,7 +67,7 @@ fn shown(rect: TileRect, samples: SampleRange) -> Vec<u8> {
 async fn tiles_count_what_moves_and_the_preview_shows_what_is_verified() {
     let mut farm = Farm::start_with(|config| config.audits_itself = false).await;
     let mut ada = Browser::sign_up(&farm, "ada").await;
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = ada.upload(b"a scene").await.blob;
     let job: JobView = read(ada.post("/v1/jobs", &spec(scene)).await, StatusCode::CREATED).await;
     let view = tiles(&ada, &job, 1).await;
     assert_eq!((view.width, view.height, view.tile, view.ranges), (24, 16, 12, 2));
@@ -148,7 +148,7 @@ async fn tiles_count_what_moves_and_the_preview_shows_what_is_verified() {
 async fn at_any_moment_the_tiles_of_all_frames_add_up_to_the_job() {
     let farm = Farm::start().await;
     let ada = Browser::sign_up(&farm, "ada").await;
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = ada.upload(b"a scene").await.blob;
     let job: JobView = read(ada.post("/v1/jobs", &spec(scene)).await, StatusCode::CREATED).await;
     let (node, idle) = (farm.node(1).await, farm.node(2).await);
     idle.lease(1).await;
@@ -174,7 +174,7 @@ async fn at_any_moment_the_tiles_of_all_frames_add_up_to_the_job() {
 async fn of_a_cancelled_job_what_was_verified_is_still_seen() {
     let farm = Farm::start_with(|config| config.keep_results = Duration::from_secs(3600)).await;
     let ada = Browser::sign_up(&farm, "ada").await;
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = ada.upload(b"a scene").await.blob;
     let job: JobView = read(ada.post("/v1/jobs", &spec(scene)).await, StatusCode::CREATED).await;
     let node = farm.node(1).await;
     let grant = node.lease(1).await;
@@ -193,7 +193,7 @@ async fn of_a_cancelled_job_what_was_verified_is_still_seen() {
 async fn another_account_sees_neither_tiles_nor_preview() {
     let farm = Farm::start().await;
     let (ada, eve) = (Browser::sign_up(&farm, "ada").await, Browser::sign_up(&farm, "eve").await);
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = ada.upload(b"a scene").await.blob;
     let job: JobView = read(ada.post("/v1/jobs", &spec(scene)).await, StatusCode::CREATED).await;
     let node = farm.node(1).await;
     let grant = node.lease(1).await;
@@ -215,7 +215,7 @@ async fn another_account_sees_neither_tiles_nor_preview() {
 async fn a_frame_of_too_many_tiles_is_not_listed() {
     let farm = Farm::start().await;
     let ada = Browser::sign_up(&farm, "ada").await;
-    let scene = farm.upload(b"a scene").await.blob;
+    let scene = ada.upload(b"a scene").await.blob;
     let mut fine = spec(scene);
     (fine.settings.width, fine.settings.height, fine.tile) = (1032, 1024, 8);
     let job: JobView = read(ada.post("/v1/jobs", &fine).await, StatusCode::CREATED).await;
@@ -230,7 +230,7 @@ async fn a_frame_of_too_many_tiles_is_not_listed() {
 async fn who_pays_sees_lines_until_the_frame_is_approved() {
     let mut farm = Farm::start().await;
     let ada = Browser::sign_up(&farm, "ada").await;
-    let mut large = spec(farm.upload(b"a scene").await.blob);
+    let mut large = spec(ada.upload(b"a scene").await.blob);
     (large.settings.width, large.settings.height, large.tile) = (100, 100, 100);
     farm.stop().await;
     let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).await.unwrap();

@@ -490,7 +490,7 @@ async fn a_thousand_changes_at_once_are_all_made() {
     let changes = (0..1000u32).map(|number| {
         let mut hash = [0; 32];
         hash[..4].copy_from_slice(&(number / 2).to_le_bytes());
-        store.add_blob(BlobHash(hash), 1, 0)
+        store.add_blob(BlobHash(hash), 1, TokenId([1; 8]), 0)
     });
     let known = futures::future::join_all(changes).await;
     let known = known.into_iter().filter(|known| *known.as_ref().unwrap());

@@ -116,7 +116,12 @@ impl Farm {
     }
 
     pub(crate) async fn upload(&self, bytes: &[u8]) -> UploadView {
-        let request = self.http.post(self.at("/v1/uploads")).bearer_auth(&self.token);
+        self.upload_as(&self.token, bytes).await
+    }
+
+    /// A file of whoever has this token.
+    pub(crate) async fn upload_as(&self, token: &str, bytes: &[u8]) -> UploadView {
+        let request = self.http.post(self.at("/v1/uploads")).bearer_auth(token);
         read(request.body(bytes.to_vec()).send().await.unwrap(), StatusCode::CREATED).await
     }
 

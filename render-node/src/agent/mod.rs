@@ -20,6 +20,7 @@ mod deliver;
 mod heartbeat;
 pub mod identity;
 pub mod journal;
+mod ready;
 mod session;
 mod sizing;
 pub mod status;

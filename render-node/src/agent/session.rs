@@ -1,6 +1,6 @@
 //! Joining a master, as often as it takes.
 
-use super::{Agent, AgentError, is_final};
+use super::{Agent, AgentError, is_final, ready};
 use std::time::Duration;
 use tessera_client::NodeClient;
 use tessera_protocol::MasterId;
@@ -40,6 +40,7 @@ impl Agent {
                         self.config.name,
                         self.key.node()
                     );
+                    ready::say(&self.config);
                     let (least, most) = HEARTBEAT_LIMITS;
                     let heartbeat = Duration::from_millis(view.heartbeat_ms).clamp(least, most);
                     return Ok(Session { client, master: view.master, heartbeat });

@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", default_value = ".tessera-node")]
     state: PathBuf,
     /// What people call this node; the machine's name by default.
-    #[arg(long)]
+    #[arg(long, env = "TESSERA_NODE_NAME")]
     name: Option<String>,
     /// How much of the disk fetched scenes may take, in gigabytes.
     #[arg(long, value_name = "GB", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]

@@ -25,7 +25,12 @@ export class Owner {
     await page.getByLabel('What to call the key').fill('workshop');
     await page.getByRole('button', { name: 'Make the key' }).click();
     await page.getByText('Waiting for your machine').waitFor();
-    const line = await visitor.copy('the line');
+    assert.match(
+      await visitor.copy('the line'),
+      /^curl -fsS \S+\/install\.sh \| sudo TESSERA_TOKEN=enrol-\S+ sh$/,
+    );
+    await page.getByText('With render-node there already').click();
+    const line = await visitor.copy('the command');
     assert.match(line, /^render-node run --master \S+ --token enrol-\S+$/);
     assert.ok(line.includes(PORTAL), `${line} names another farm than ${PORTAL}`);
     await visitor.look('node-add-key');

@@ -96,13 +96,23 @@ pub(super) async fn add_blob(
     db: &mut SqliteConnection,
     hash: BlobHash,
     bytes: u64,
+    owner: TokenId,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let added = sqlx::query(
+    sqlx::query(
         "INSERT INTO blob (hash, bytes, created_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     )
     .bind(&hash.0[..])
     .bind(sql(bytes))
+    .bind(now_ms)
+    .execute(&mut *db)
+    .await?;
+    let added = sqlx::query(
+        "INSERT INTO blob_owner (hash, owner, created_ms) VALUES ($1, $2, $3) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(&hash.0[..])
+    .bind(&owner.0[..])
     .bind(now_ms)
     .execute(db)
     .await?;
@@ -112,11 +122,16 @@ pub(super) async fn add_blob(
 pub(super) async fn blob(
     db: &mut SqliteConnection,
     hash: BlobHash,
+    owner: Option<TokenId>,
 ) -> Result<Option<u64>, StoreError> {
-    let row = sqlx::query("SELECT bytes FROM blob WHERE hash = $1")
-        .bind(&hash.0[..])
-        .fetch_optional(db)
-        .await?;
+    let row = sqlx::query(
+        "SELECT bytes FROM blob WHERE hash = $1 AND ($2 IS NULL OR EXISTS \
+         (SELECT 1 FROM blob_owner WHERE blob_owner.hash = blob.hash AND owner = $2))",
+    )
+    .bind(&hash.0[..])
+    .bind(owner.map(|owner| owner.0.to_vec()))
+    .fetch_optional(db)
+    .await?;
     row.map(|row| count(&row, "bytes")).transpose()
 }
 

@@ -333,11 +333,11 @@ impl Store for Sqlite {
     fn has_operator(&self) -> Later<'_, bool> {
         self.read(|db| Box::pin(access::has_operator(db)))
     }
-    fn add_blob(&self, hash: BlobHash, bytes: u64, now_ms: i64) -> Later<'_, bool> {
-        self.write(move |db| Box::pin(access::add_blob(db, hash, bytes, now_ms)))
+    fn add_blob(&self, blob: BlobHash, bytes: u64, owner: TokenId, now_ms: i64) -> Later<'_, bool> {
+        self.write(move |db| Box::pin(access::add_blob(db, blob, bytes, owner, now_ms)))
     }
-    fn blob(&self, hash: BlobHash) -> Later<'_, Option<u64>> {
-        self.read(move |db| Box::pin(access::blob(db, hash)))
+    fn blob(&self, blob: BlobHash, owner: Option<TokenId>) -> Later<'_, Option<u64>> {
+        self.read(move |db| Box::pin(access::blob(db, blob, owner)))
     }
 
     fn create_job(&self, job: NewJob) -> Later<'_, Creation> {

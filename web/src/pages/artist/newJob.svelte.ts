@@ -2,7 +2,7 @@ import { api, take } from '../../api/client';
 import { loadBlob } from '../../api/media';
 import { asProblem, type ApiProblem } from '../../api/problem';
 import type { Job, JobSpec, Quote } from '../../api/types';
-import { upload, UploadCancelled, type UploadProgress } from '../../api/upload';
+import { FORGET, upload, UploadLeft, type UploadProgress } from '../../api/upload';
 import { draftOf, faultsOf, newDraft, quoteRequestOf, specOf } from '../../lib/draft';
 import { framesOfClip, writeFrames } from '../../lib/frames';
 import { type GlbSummary, summarize } from '../../lib/glb';
@@ -18,14 +18,14 @@ export class Sending {
   async send(file: File): Promise<void> {
     this.cancel();
     this.file = file;
-    this.progress = { sent: 0, total: file.size, perS: undefined, leftMs: undefined };
+    const pace = { perS: undefined, leftMs: undefined };
+    this.progress = { sent: 0, total: file.size, waits: false, ...pace };
     const stop = new AbortController();
     this.#stop = stop;
     try {
-      const stored = await upload(file, (progress) => (this.progress = progress), stop.signal);
-      this.blob = stored.blob;
+      this.blob = await upload(file, (progress) => (this.progress = progress), stop.signal);
     } catch (error) {
-      if (!(error instanceof UploadCancelled)) this.problem = asProblem(error);
+      if (!(error instanceof UploadLeft)) this.problem = asProblem(error);
     } finally {
       if (this.#stop === stop) this.progress = undefined;
     }
@@ -38,8 +38,13 @@ export class Sending {
     this.blob = blob;
   }
 
-  cancel = (): void => {
+  /** Stops, so that the same file can be gone on with later. */
+  leave(): void {
     this.#stop?.abort();
+  }
+
+  cancel = (): void => {
+    this.#stop?.abort(FORGET);
     this.#stop = undefined;
     this.file = undefined;
     this.blob = undefined;
