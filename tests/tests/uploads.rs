@@ -93,11 +93,11 @@ async fn half_a_gigabyte_comes_through_a_page_that_is_interrupted_five_times() {
             kill_and_start_again(&farm, &mut master);
             deaths.set(number);
         }
-        std::future::pending().await
+        std::future::pending::<Infallible>().await
     };
     tokio::select! {
         () = walk.take_over(&url, "journeys/upload.js", &farm) => {}
-        never = dying => never,
+        never = dying => match never {},
         never = follow(&farm, &line) => match never {},
     }
     assert_eq!(deaths.get(), DEATHS);
@@ -144,11 +144,11 @@ async fn half_a_gigabyte_comes_through_the_masters_deaths_from_a_program() {
             kill_and_start_again(&farm, &mut master);
             let _ = go.send(());
         }
-        std::future::pending().await
+        std::future::pending::<Infallible>().await
     };
     let uploaded = tokio::select! {
         uploaded = uploading => uploaded.unwrap().unwrap(),
-        never = dying => never,
+        never = dying => match never {},
     };
     assert_eq!((uploaded.blob, uploaded.known), (blob, false));
     assert_eq!(deaths.load(Ordering::Relaxed), 4);

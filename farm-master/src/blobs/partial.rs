@@ -250,7 +250,7 @@ mod tests {
         let whole = growing.close(1).unwrap();
         let blob = whole.announced.unwrap();
         // Before its hash was written down, before it was renamed, and after.
-        let hashed = Partial { blob: Some(blob), ..whole.clone() };
+        let hashed = Partial { blob: Some(blob), ..whole };
         blobs.describe(ID, &hashed).unwrap();
         for of in [hashed.clone(), hashed] {
             assert!(matches!(blobs.end_partial(ID, of), Ok(Ended::Whole(found)) if found == blob));

@@ -82,3 +82,30 @@ async fn what_the_interface_does_not_have_is_refused_as_ever() {
         assert_eq!(header(&farm.get(path).await, "x-content-type-options"), "nosniff");
     }
 }
+
+#[tokio::test]
+async fn the_first_load_is_packed_and_small() {
+    let farm = Farm::start().await;
+    let packed = async |path: &str| {
+        let request = farm.http.get(farm.at(path)).header("accept-encoding", "gzip");
+        let answer = request.send().await.unwrap();
+        assert_eq!(header(&answer, "content-encoding"), "gzip", "{path}");
+        assert_eq!(header(&answer, "vary"), "accept-encoding");
+        answer.bytes().await.unwrap()
+    };
+    let plain = get(&farm, "/").await;
+    assert!(!plain.headers().contains_key("content-encoding"), "it was not asked for");
+    let page = plain.text().await.unwrap();
+    let mut unpacked = String::new();
+    let mut all = packed("/").await;
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&all[..]), &mut unpacked)
+        .unwrap();
+    assert_eq!(unpacked, page);
+    let mut bytes = all.len();
+    for path in page.split('"').filter(|part| part.starts_with("/assets/")) {
+        all = packed(path).await;
+        bytes += all.len();
+    }
+    println!("the first load takes {bytes} bytes");
+    assert!((50_000..=200_000).contains(&bytes), "{bytes}");
+}
