@@ -80,12 +80,17 @@ impl Farm {
 
     /// Starts a node with the state of its name. It waits for a master that is not there yet.
     pub fn start_node(&self, name: &str, device: Device) -> Process {
+        self.start_node_called(name, name, device)
+    }
+
+    /// The same, where people call it otherwise than its state.
+    pub fn start_node_called(&self, state: &str, name: &str, device: Device) -> Process {
         let mut command = Command::new(program("render-node"));
         command
             .arg("run")
             .args(["--master", &self.url()])
             .args(["--token-file".as_ref(), self.token_file().as_os_str()])
-            .args(["--state".as_ref(), self.path().join(name).as_os_str()])
+            .args(["--state".as_ref(), self.path().join(state).as_os_str()])
             .args(["--name", name]);
         match device {
             Device::Cpu => command.args(["--backend", "cpu", "--threads", "2"]),
@@ -96,7 +101,7 @@ impl Farm {
         if matches!(device, Device::Fast(_)) {
             command.args(["--arithmetic", "fast"]);
         }
-        Process::start(&mut command, &self.log(name))
+        Process::start(&mut command, &self.log(state))
     }
 
     /// Starts an auditor with the state of its name.

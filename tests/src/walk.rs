@@ -20,6 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Walk {
     chromium: PathBuf,
     packages: PathBuf,
+    told: Vec<(&'static str, String)>,
 }
 
 impl Walk {
@@ -27,24 +28,35 @@ impl Walk {
     pub fn possible() -> Option<Self> {
         let packages = web("node_modules/playwright-core");
         let found = chromium().and_then(|chromium| {
-            if packages.exists() { Ok(Self { chromium, packages: web("") }) } else { Err(why()) }
+            if packages.exists() {
+                Ok(Self { chromium, packages: web(""), told: Vec::new() })
+            } else {
+                Err(why())
+            }
         });
         found.map_err(|why| println!("skipped: {why}")).ok()
     }
 
-    /// Runs a script of `web/e2e` against a farm to its end.
+    /// The same walk, whose script reads this in its environment.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.told.push((name, value.to_owned()));
+        self
+    }
+
+    /// Runs a script of `web/e2e` against a farm to its end, and says what it said.
     ///
     /// # Panics
     /// When it fails, with all it said.
-    pub async fn take(&self, script: &str, farm: &Farm) {
-        self.take_over(&farm.url(), script, farm).await;
+    pub async fn take(&self, script: &str, farm: &Farm) -> String {
+        self.take_over(&farm.url(), script, farm).await
     }
 
     /// The same, where the farm answers at another address than its own.
     ///
     /// # Panics
     /// As [`Self::take`].
-    pub async fn take_over(&self, url: &str, script: &str, farm: &Farm) {
+    pub async fn take_over(&self, url: &str, script: &str, farm: &Farm) -> String {
         let log = farm.log("walk");
         let mut process = self.start(url, script, farm, &log);
         let begun = Instant::now();
@@ -63,7 +75,7 @@ impl Walk {
             ended.is_some_and(|status| status.success()),
             "{script} ended with {ended:?}:\n{said}"
         );
-        println!("{said}");
+        said
     }
 
     fn start(&self, url: &str, script: &str, farm: &Farm, log: &Path) -> Group {
@@ -77,6 +89,7 @@ impl Walk {
             .env("TESSERA_FOLDER", farm.path())
             .env("TESSERA_CHROMIUM", &self.chromium)
             .env("TESSERA_PACKAGES", &self.packages)
+            .envs(self.told.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)

@@ -6,8 +6,11 @@
 use std::time::Duration;
 use tessera_client::Client;
 use tessera_protocol::Amount;
+use tessera_protocol::settings::RenderSettings;
+use tessera_protocol::stream::view::{Latency, StreamSpec};
+use tessera_scenes::Scene;
 use world::bank::Bank;
-use world::farm::Farm;
+use world::farm::{Device, Farm};
 use world::process::{Process, eventually};
 use world::studio::{GatewayOptions, Studio};
 use world::walk::Walk;
@@ -16,6 +19,8 @@ use world::walk::Walk;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Small pictures of few rays have to cost something: 10^9 of them are a thousand tokens.
 const PRICE: &str = "1000";
+/// What a page would run that takes a name for its own words.
+const MARKUP: &str = r#"<img src="x" onerror="document.body.id = 9">"#;
 /// Nobody's frames are approved but by their owner.
 const APPROVE_AFTER_S: &str = "3600";
 
@@ -69,8 +74,35 @@ async fn an_artist_a_node_owner_and_a_broadcaster_find_their_way() {
     std::fs::write(file("scene.glb"), &film.glb).unwrap();
     std::fs::write(file("sky.hdr"), film.environment.expect("it has a sky")).unwrap();
     tokio::select! {
-        () = walk.take("journeys/main.js", &world.studio.farm) => {}
+        said = walk.take("journeys/main.js", &world.studio.farm) => println!("{said}"),
         // It has been made long before the journeys end.
         never = async { world.open_account().await; std::future::pending().await } => never,
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_text_wherever_it_is_shown() {
+    let Some(walk) = Walk::possible() else { return };
+    let farm = Farm::new(HEARTBEAT);
+    let _master = farm.start_master();
+    let client = farm.client().await;
+    let _node = farm.start_node_called("node", MARKUP, Device::Cpu);
+    farm.joined(&client, 1).await;
+    let scene = Scene { name: MARKUP, ..tessera_scenes::conformance().swap_remove(0) };
+    let settings = RenderSettings { width: 16, height: 16, spp: 1, ..RenderSettings::default() };
+    let job = farm.submit(&client, &scene, settings, 1, (16, 1)).await;
+    let spec = StreamSpec {
+        name: MARKUP.to_owned(),
+        ladder: "240p:400k".parse().unwrap(),
+        latency: Latency::default(),
+        record: false,
+        restream: None,
+        max_price: None,
+    };
+    let stream = client.create_stream(&spec, "once").await.unwrap().stream.id;
+    let token = std::fs::read_to_string(farm.token_file()).unwrap();
+    let walk = walk.with("TESSERA_NAME", MARKUP).with("TESSERA_TOKEN", token.trim());
+    let walk = walk.with("TESSERA_JOB", &job.id.to_string());
+    let walk = walk.with("TESSERA_STREAM", &stream.to_string());
+    walk.take("journeys/names.js", &farm).await;
 }

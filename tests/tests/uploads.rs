@@ -96,7 +96,7 @@ async fn half_a_gigabyte_comes_through_a_page_that_is_interrupted_five_times() {
         std::future::pending::<Infallible>().await
     };
     tokio::select! {
-        () = walk.take_over(&url, "journeys/upload.js", &farm) => {}
+        said = walk.take_over(&url, "journeys/upload.js", &farm) => println!("{said}"),
         never = dying => match never {},
         never = follow(&farm, &line) => match never {},
     }

@@ -4,10 +4,10 @@
 //! is one, and how it was measured. A missed aim is printed and fails nothing: a busy machine is no
 //! defect. The programs must be of the same build.
 //!
-//! Map: [`master`] (jobs of many units) → [`tiles`] (results on their way) → [`pictures`]
+//! Map: [`master`] (jobs of many units) → [`tiles`] (results on their way) → [`portal`] (a page that shows them) → [`pictures`]
 //! (rendering) → [`attacks`] (what cheating brings, and finding it costs) → [`alike`] (what devices that are not exact make) →
 //! [`ladder`] (a file to a ladder) → [`live`] (streams) → [`hour`] (a long one) →
-//! [`segments`] (telling false renditions from true). `bench attacks`, `bench alike`, `bench ladder`, `bench live`, `bench hour` and
+//! [`segments`] (telling false renditions from true). `bench attacks`, `bench alike`, `bench ladder`, `bench live`, `bench hour`, `bench portal` and
 //! `bench segments` print one part alone.
 
 mod alike;
@@ -17,6 +17,7 @@ mod ladder;
 mod live;
 mod master;
 mod pictures;
+mod portal;
 mod samples;
 mod segments;
 mod tiles;
@@ -37,12 +38,14 @@ async fn main() -> anyhow::Result<()> {
         Some("alike") => return alike::compare(),
         Some("ladder") => return ladder::transcode_a_film(),
         Some("hour") => return hour::accelerate().await,
+        Some("portal") => return portal::watch_a_large_job().await,
         Some("live") => return live::stream().await,
         _ => {}
     }
     master::accept_ten_million_units().await?;
     master::complete_a_million_units().await?;
     tiles::move_tiles()?;
+    portal::watch_a_large_job().await?;
     pictures::render_pictures()?;
     attacks::cost()?;
     attacks::attack()?;

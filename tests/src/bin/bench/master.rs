@@ -97,7 +97,7 @@ pub(crate) async fn complete_a_million_units() -> anyhow::Result<()> {
 }
 
 /// A job in small tiles and ranges of one sample.
-async fn many_units(
+pub(crate) async fn many_units(
     farm: &Farm,
     client: &Client,
     frames: u32,

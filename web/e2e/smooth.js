@@ -1,0 +1,61 @@
+// Somebody watches a job of very many tiles come in; how smooth that was is said as one line of JSON.
+//
+//   TESSERA_PORTAL    where the farm answers
+//   TESSERA_TOKEN     the operator's
+//   TESSERA_JOB       the job, of ten frames
+
+import { Visitor } from './visitor.js';
+
+const job = process.env['TESSERA_JOB'] ?? '';
+/** How often the person does something, and how often in all. */
+const EVERY_MS = 250;
+const TIMES = 80;
+
+const visitor = await Visitor.signedIn();
+try {
+  const { page } = visitor;
+  await page.evaluate(() => {
+    /** @type {number[]} */
+    const tasks = [];
+    Object.assign(window, { longTasks: tasks });
+    new PerformanceObserver((list) => {
+      tasks.push(...list.getEntries().map((task) => task.duration));
+    }).observe({ type: 'longtask' });
+  });
+  const verified = async () => {
+    const answer = await page.evaluate(
+      (path) => fetch(path).then((response) => response.json()),
+      `/v1/jobs/${job}`,
+    );
+    return answer.units.verified;
+  };
+  await visitor.go(`/jobs/${job}`);
+  await page.getByRole('img', { name: /What is verified of frame/ }).waitFor();
+  const before = await verified();
+  const begun = performance.now();
+  for (let time = 0; time < TIMES; time += 1) {
+    await page.mouse.wheel(0, time % 8 < 4 ? 200 : -200);
+    const next = page.getByRole('button', { name: 'Next frame' });
+    if (time % 8 === 7 && (await next.isEnabled())) await next.click();
+    await page.waitForTimeout(EVERY_MS);
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  const tiles = (await verified()) - before;
+  const { tasks, memory } = await page.evaluate(() => ({
+    tasks: /** @type {{ longTasks: number[] }} */ (/** @type {unknown} */ (window)).longTasks,
+    memory: /** @type {{ memory: { usedJSHeapSize: number } }} */ (
+      /** @type {unknown} */ (performance)
+    ).memory.usedJSHeapSize,
+  }));
+  console.log(
+    JSON.stringify({
+      seconds,
+      tiles,
+      long_tasks: tasks.length,
+      longest_ms: Math.max(0, ...tasks),
+      memory_mb: memory / 1e6,
+    }),
+  );
+} finally {
+  await visitor.leave();
+}
