@@ -107,7 +107,9 @@ impl App {
             Err(AssemblyError::Impossible(reason)) => {
                 tracing::error!(%job, %frame, reason, "a frame cannot be assembled");
                 let told = format!("frame {frame} cannot be assembled: {reason}");
-                self.store.change_job(job, JobChange::Exhausted, Some(told)).await?;
+                self.store
+                    .change_job(job, JobChange::Exhausted, Some(told), self.clock.now_ms())
+                    .await?;
                 self.heard.forget_job(job);
             }
             Err(error) => return Err(error),
@@ -167,12 +169,12 @@ impl App {
             Ok(())
         };
         match filmed {
-            Ok(()) => self.store.finish_job(id, several, None).await?,
+            Ok(()) => self.store.finish_job(id, several, None, self.clock.now_ms()).await?,
             // The frames are what was asked for; a film that FFmpeg cannot make does not undo them.
             Err(AssemblyError::Movie(error)) => {
                 tracing::error!(job = %id, %error, "there will be no film");
                 let told = format!("there is no film: {error}");
-                self.store.finish_job(id, false, Some(told)).await?
+                self.store.finish_job(id, false, Some(told), self.clock.now_ms()).await?
             }
             Err(error) => return Err(error),
         };

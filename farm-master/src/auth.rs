@@ -9,7 +9,8 @@ mod roles;
 
 pub use caller::Caller;
 pub use roles::{
-    Artist, Broadcaster, Enroller, Gateway, InPerson, Node, NodeOwner, Operator, SomePerson,
+    Artist, Broadcaster, Enroller, Gateway, InPerson, Listener, Node, NodeOwner, Operator,
+    SomePerson,
 };
 
 use std::collections::HashMap;

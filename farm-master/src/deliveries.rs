@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tessera_protocol::stream::webhook::{DELIVERY_HEADER, SIGNATURE_HEADER};
+use tessera_protocol::webhook::{DELIVERY_HEADER, SIGNATURE_HEADER};
 use tessera_protocol::{DeliveryId, WebhookId};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep};

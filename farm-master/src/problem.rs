@@ -44,6 +44,7 @@ catalogue! {
     TokenMissing = UNAUTHORIZED "token-missing" "A token is needed";
     TokenUnknown = UNAUTHORIZED "token-unknown" "The token is not known";
     SignInRefused = UNAUTHORIZED "sign-in-refused" "Nobody can be signed in by this";
+    PasswordRefused = FORBIDDEN "password-refused" "The password is not right";
     ScopeTooSmall = FORBIDDEN "scope-too-small" "The token does not allow this";
     CsrfMissing = FORBIDDEN "csrf-missing" "The request does not show that it was meant";
     SignUpClosed = FORBIDDEN "sign-up-closed" "This farm makes no accounts";

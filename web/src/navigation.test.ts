@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { placeOf } from './navigation';
+import { menuOf, placeOf } from './navigation';
 
 it('a page belongs to the nearest place of the menu', () => {
   expect(placeOf('/')).toBe('/');
@@ -9,4 +9,15 @@ it('a page belongs to the nearest place of the menu', () => {
   expect(placeOf('/quotes/0123')).toBe('/jobs/new');
   expect(placeOf('/jobsworth')).toBe('/');
   expect(placeOf('/operate/ledger')).toBe('/operate/ledger');
+});
+
+it('webhooks are for whoever has jobs or streams', () => {
+  const offers = (...roles: string[]) =>
+    menuOf((role) => roles.includes(role))
+      .flatMap((area) => area.places)
+      .map((place) => place.href);
+  expect(offers('artist')).toContain('/webhooks');
+  expect(offers('broadcaster')).toContain('/webhooks');
+  expect(offers('node_owner')).not.toContain('/webhooks');
+  expect(offers('node_owner')).toContain('/account');
 });

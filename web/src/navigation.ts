@@ -5,6 +5,8 @@ export interface Place {
   href: string;
   name: string;
   icon: IconName;
+  /** Who it is for, where not for all of its area: whoever has one of these roles. */
+  roles?: Role[];
 }
 
 export interface Area {
@@ -14,7 +16,7 @@ export interface Area {
 }
 
 /** What the menu offers, by area; an area is there for whoever has its role. */
-export const AREAS: Area[] = [
+const AREAS: Area[] = [
   { name: '', role: undefined, places: [{ href: '/', name: 'Home', icon: 'home' }] },
   {
     name: 'Render',
@@ -35,10 +37,7 @@ export const AREAS: Area[] = [
   {
     name: 'Stream',
     role: 'broadcaster',
-    places: [
-      { href: '/streams', name: 'Streams', icon: 'cast' },
-      { href: '/webhooks', name: 'Webhooks', icon: 'hook' },
-    ],
+    places: [{ href: '/streams', name: 'Streams', icon: 'cast' }],
   },
   {
     name: 'Operate',
@@ -58,10 +57,19 @@ export const AREAS: Area[] = [
     role: undefined,
     places: [
       { href: '/keys', name: 'API keys', icon: 'key' },
+      { href: '/webhooks', name: 'Webhooks', icon: 'hook', roles: ['artist', 'broadcaster'] },
       { href: '/account', name: 'Account', icon: 'user' },
     ],
   },
 ];
+
+/** The menu of somebody who has the roles that `can` says. */
+export function menuOf(can: (role: Role) => boolean): Area[] {
+  return AREAS.filter((area) => area.role === undefined || can(area.role)).map((area) => ({
+    ...area,
+    places: area.places.filter((place) => place.roles?.some(can) ?? true),
+  }));
+}
 
 /** Which place of the menu a path belongs to: the longest that begins it. */
 export function placeOf(path: string): string {

@@ -9,13 +9,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use tessera_protocol::job::FrameSpan;
 use tessera_protocol::settings::Background;
-use tessera_protocol::{Amount, FrameNumber, JobId, LeaseId, MasterId, NodeId, RayPrice};
+use tessera_protocol::{
+    Amount, DeliveryId, FrameNumber, JobId, LeaseId, MasterId, NodeId, RayPrice, WebhookId,
+};
 
 pub(crate) use money::{
     AcceptArgs, ApproveArgs, PayWith, ReclaimArgs, RejectArgs, TierArg, TopUpArgs, WalletArgs,
 };
 pub(crate) use stream::{
-    CreateStreamArgs, ReclaimStreamArgs, StreamCommand, StreamRef, TopUpStreamArgs, WebhookCommand,
+    CreateStreamArgs, ReclaimStreamArgs, StreamCommand, StreamRef, TopUpStreamArgs,
 };
 
 /// Have scenes rendered and streams transcoded by a farm, or run one on this machine.
@@ -105,6 +107,27 @@ pub(crate) enum Ask {
     /// Live streams: make them, look at them, end them.
     #[command(subcommand)]
     Stream(StreamCommand),
+    /// Messages about one's jobs and streams to a server of one's own.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+}
+
+/// What is done with webhooks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Have messages about one's jobs and streams sent to a URL, and print the secret of their
+    /// signatures, which is shown this once.
+    Add { url: String },
+    /// List one's webhooks.
+    List,
+    /// Remove a webhook and its deliveries.
+    Remove { webhook: WebhookId },
+    /// List a webhook's messages of the last 30 days, and what became of them.
+    Deliveries { webhook: WebhookId },
+    /// Send a message again.
+    Resend { webhook: WebhookId, delivery: DeliveryId },
+    /// Send a message that says nothing, to try a webhook out.
+    Ping { webhook: WebhookId },
 }
 
 /// A job, by its 32 digits, or a node, by its 64.

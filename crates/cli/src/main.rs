@@ -88,6 +88,7 @@ async fn answer(
         Ask::Receipt(receipt) => commands::receipt::fetch(client, &receipt, voice).await,
         Ask::Dispute(dispute) => commands::receipt::dispute(client, &dispute, voice).await,
         Ask::Nodes => inspect::nodes(client, voice).await,
+        Ask::Webhook(command) => commands::webhook::run(client, command, voice).await,
         Ask::Stream(command) => commands::stream::run(client, command, state, voice).await,
     }
 }

@@ -7,10 +7,10 @@ use tessera_protocol::stream::view::{
     SegmentPage, SegmentView, SessionPage, SessionView, StreamKeyView, StreamPage, StreamSpec,
     StreamView,
 };
-use tessera_protocol::stream::webhook::{
+use tessera_protocol::stream::worker::{WorkerPage, WorkerView};
+use tessera_protocol::webhook::{
     DeliveryPage, DeliveryView, WebhookList, WebhookRequest, WebhookView,
 };
-use tessera_protocol::stream::worker::{WorkerPage, WorkerView};
 use tessera_protocol::{DeliveryId, SessionId, StreamId, WebhookId};
 
 impl Client {

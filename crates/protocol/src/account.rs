@@ -37,10 +37,39 @@ impl SignUpRequest {
                 "A name has 3 to 32 characters of a-z, 0-9, _, . and -, and begins with a letter",
             );
         }
-        if !Self::PASSWORD.contains(&self.password.chars().count()) {
-            return Err("A password has 10 to 128 characters");
-        }
-        Ok(())
+        is_password(&self.password)
+    }
+}
+
+/// What keeps a text from being a password, for people.
+fn is_password(text: &str) -> Result<(), &'static str> {
+    match SignUpRequest::PASSWORD.contains(&text.chars().count()) {
+        true => Ok(()),
+        false => Err("A password has 10 to 128 characters"),
+    }
+}
+
+/// Replaces an account's password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordRequest {
+    /// The one that holds now.
+    pub current: String,
+    /// The one that holds from now on, as [`SignUpRequest::password`].
+    pub new: String,
+}
+
+impl PasswordRequest {
+    /// What keeps the new one from being a password, for people.
+    pub fn validate(&self) -> Result<(), &'static str> {
+        is_password(&self.new)
+    }
+}
+
+/// Secrets are not shown.
+impl std::fmt::Debug for PasswordRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordRequest")
     }
 }
 
@@ -221,6 +250,7 @@ mod tests {
             format!("{:?}", SignUpRequest { name: "abc".into(), password: secret() }),
             format!("{:?}", SignInRequest::Password { name: "abc".into(), password: secret() }),
             format!("{:?}", SignInRequest::Token { token: secret() }),
+            format!("{:?}", PasswordRequest { current: secret(), new: secret() }),
         ];
         assert!(shown.iter().all(|text| !text.contains("hush")), "{shown:?}");
     }

@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`ids`] → [`sums`] (what a pixel is) → [`tile`] (how a frame is cut) →
 //! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`terms`] (what it is promised) → [`tree`] and [`commit`] (what it signs) →
-//! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`money`] → [`finance`] → [`stream`] (live video) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
+//! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`money`] → [`finance`] → [`stream`] (live video) → [`webhook`] (who is told) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
 //! (what the internet is) → [`tus`] (how files come in) → [`problem`] (how a refusal is said).
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,7 @@ pub mod token;
 pub mod tree;
 pub mod tus;
 pub mod verdict;
+pub mod webhook;
 
 pub use ids::*;
 pub use money::{Amount, PixelPrice, RayPrice, SceneFactor, Tier};

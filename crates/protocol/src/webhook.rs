@@ -1,10 +1,11 @@
-//! Messages about streams to a server of the broadcaster's.
+//! Messages about streams and jobs to a server of their owner's.
 //!
 //! Each is a `POST` of a [`WebhookEvent`] as JSON with the headers of [`SIGNATURE_HEADER`] and
 //! [`DELIVERY_HEADER`]; any answer from 200 to 299 within ten seconds is taken for received.
 
-use super::view::{HealthNote, Recording};
-use crate::{DeliveryId, SessionId, StreamId, WebhookId};
+use crate::job::JobState;
+use crate::stream::view::{HealthNote, Recording};
+use crate::{DeliveryId, JobId, SessionId, StreamId, WebhookId};
 use serde::{Deserialize, Serialize};
 
 /// `t=<seconds since 1970>,v1=<hexadecimal HMAC-SHA256 of "<t>.<body>" under the secret>`.
@@ -12,10 +13,10 @@ pub const SIGNATURE_HEADER: &str = "Tessera-Signature";
 /// The delivery's id, the same at every attempt: whoever saw it already may drop it.
 pub const DELIVERY_HEADER: &str = "Tessera-Delivery";
 
-/// What happened to a stream.
+/// What happened to a stream or a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "type")]
-pub enum StreamEvent {
+pub enum Happening {
     /// A source came and was let in.
     #[serde(rename = "session.started")]
     SessionStarted {
@@ -46,6 +47,16 @@ pub enum StreamEvent {
         /// All notes that hold now.
         health: Vec<HealthNote>,
     },
+    /// A job began, was paused, goes on, or ended.
+    #[serde(rename = "job.changed")]
+    JobChanged {
+        /// What its owner calls it.
+        name: String,
+        /// How it stands now.
+        state: JobState,
+        /// Why, where there is more to say.
+        reason: Option<String>,
+    },
     /// Sent on request, to try a webhook out.
     #[serde(rename = "ping")]
     Ping,
@@ -56,15 +67,19 @@ pub enum StreamEvent {
 pub struct WebhookEvent {
     /// The delivery's id.
     pub id: DeliveryId,
-    /// The stream; `None` for a ping.
+    /// The stream that it is about, if one.
     pub stream: Option<StreamId>,
+    /// The job that it is about, if one.
+    #[serde(default)]
+    pub job: Option<JobId>,
     /// When it happened, in milliseconds since 1970.
     pub at_ms: i64,
     /// What happened.
-    pub event: StreamEvent,
+    pub event: Happening,
 }
 
-/// Asks for a webhook on all streams of one's own.
+/// Asks for a webhook on what is one's own: streams for whoever may broadcast, jobs for whoever may
+/// render, both for an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookRequest {
@@ -81,6 +96,10 @@ pub struct WebhookView {
     pub url: String,
     /// The secret of the signatures, shown when the webhook is made and never again.
     pub secret: Option<String>,
+    /// Whether it hears of streams.
+    pub streams: bool,
+    /// Whether it hears of jobs.
+    pub jobs: bool,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
 }

@@ -8,7 +8,7 @@ mod wallets;
 
 use super::App;
 use crate::auth::cookie::{SESSION, SessionSecret};
-use crate::auth::{Caller, TokenId};
+use crate::auth::{Caller, InPerson, TokenId};
 use crate::problem::{Code, Refusal};
 use crate::store::accounts::{Account, SignedIn, Who};
 use limits::Limits;
@@ -17,7 +17,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tessera_protocol::AccountId;
 use tessera_protocol::account::{
-    AccountSession, AccountView, Role, SignInRequest, SignUpRequest, WalletChallengeView,
+    AccountSession, AccountView, PasswordRequest, Role, SignInRequest, SignUpRequest,
+    WalletChallengeView,
 };
 use tessera_protocol::token::TokenScope;
 use wallets::Challenges;
@@ -158,6 +159,43 @@ impl App {
             )
         })?;
         Ok(self.store.end_sign_in(secret.hash()).await?)
+    }
+
+    /// Signs all other browsers of an account out.
+    pub(crate) async fn sign_others_out(&self, person: InPerson) -> Result<(), Refusal> {
+        Ok(self.store.end_other_sign_ins(person.account, person.session).await?)
+    }
+
+    /// Replaces an account's password, and signs all its other browsers out. Who guesses at it waits as who
+    /// guesses at the door.
+    pub(crate) async fn change_password(
+        &self,
+        person: InPerson,
+        request: PasswordRequest,
+    ) -> Result<(), Refusal> {
+        request.validate().map_err(|why| {
+            Refusal::new(Code::AccountRefused, format!("{why}; the password stays as it was."))
+        })?;
+        let account = self.store.account(person.account).await?;
+        let named = account.and_then(|account| account.name.zip(account.password));
+        let (name, stored) = named.ok_or_else(|| {
+            Refusal::new(Code::AccountRefused, "The account has no password: its wallet signs in.")
+        })?;
+        self.people.limits.need_name(&name, self.clock.now_ms())?;
+        let wrong = || {
+            Refusal::new(
+                Code::PasswordRefused,
+                "The present password is not right; the password stays as it was.",
+            )
+        };
+        if !self.people.passwords.verify(request.current, Some(stored.clone())).await? {
+            return Err(wrong());
+        }
+        let new = self.people.passwords.hash(request.new).await?;
+        let changed =
+            self.store.change_password(person.account, stored, new, person.session).await?;
+        self.people.limits.shown(&name);
+        if changed { Ok(()) } else { Err(wrong()) }
     }
 
     /// Who calls.

@@ -123,7 +123,7 @@ impl App {
         change: JobChange,
     ) -> Result<JobView, Refusal> {
         self.job(artist, id).await?;
-        let job = match self.store.change_job(id, change, None).await? {
+        let job = match self.store.change_job(id, change, None, self.clock.now_ms()).await? {
             Changed::Done(job) => *job,
             Changed::Ended(state) => return Err(Refusal::job_ended(state)),
             Changed::Unknown => return Err(no_job(id)),

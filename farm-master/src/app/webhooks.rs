@@ -1,12 +1,12 @@
-//! What broadcasters ask about webhooks. Sending is `deliveries`'.
+//! What people ask about webhooks. Sending is `deliveries`'.
 
 use super::App;
 use super::streams::{page, random};
-use crate::auth::Broadcaster;
+use crate::auth::Listener;
 use crate::outbound::Reach;
 use crate::problem::{Code, Refusal};
-use crate::store::webhooks::Webhook;
-use tessera_protocol::stream::webhook::{
+use crate::store::webhooks::{Hears, Webhook};
+use tessera_protocol::webhook::{
     DeliveryPage, DeliveryView, WebhookList, WebhookRequest, WebhookView,
 };
 use tessera_protocol::{DeliveryId, WebhookId};
@@ -20,7 +20,7 @@ impl App {
     /// Makes a webhook, whose secret is shown in this answer only.
     pub(crate) async fn create_webhook(
         &self,
-        broadcaster: &Broadcaster,
+        listener: &Listener,
         request: WebhookRequest,
     ) -> Result<WebhookView, Refusal> {
         let refused = |detail: String| Err(Refusal::new(Code::WebhookRefused, detail));
@@ -32,8 +32,9 @@ impl App {
         }
         let webhook = Webhook {
             id: WebhookId(random()?),
-            owner: broadcaster.id(),
-            everybody: broadcaster.sees().is_none(),
+            owner: listener.id(),
+            everybody: listener.sees().is_none(),
+            hears: listener.hears(),
             url: request.url,
             secret: format!("hook-{}", hex::encode(random::<32>()?)),
             created_ms: self.clock.now_ms(),
@@ -46,28 +47,29 @@ impl App {
     }
 
     /// All webhooks that the caller may see.
-    pub(crate) async fn webhooks(&self, broadcaster: &Broadcaster) -> Result<WebhookList, Refusal> {
-        let webhooks = self.store.webhooks(broadcaster.sees()).await?;
-        Ok(WebhookList { data: webhooks.into_iter().map(view).collect() })
+    pub(crate) async fn webhooks(&self, listener: &Listener) -> Result<WebhookList, Refusal> {
+        let webhooks = self.store.webhooks(listener.sees()).await?;
+        let heard = webhooks.into_iter().filter(|webhook| listener.may_hear(webhook.hears));
+        Ok(WebhookList { data: heard.map(view).collect() })
     }
 
     /// Removes a webhook and its deliveries.
     pub(crate) async fn delete_webhook(
         &self,
-        broadcaster: &Broadcaster,
+        listener: &Listener,
         id: WebhookId,
     ) -> Result<(), Refusal> {
-        self.need_webhook(broadcaster, id).await?;
+        self.need_webhook(listener, id).await?;
         Ok(self.store.delete_webhook(id).await?)
     }
 
     /// Sends a webhook a message that says nothing.
     pub(crate) async fn ping_webhook(
         &self,
-        broadcaster: &Broadcaster,
+        listener: &Listener,
         id: WebhookId,
     ) -> Result<DeliveryView, Refusal> {
-        self.need_webhook(broadcaster, id).await?;
+        self.need_webhook(listener, id).await?;
         let delivery = self.store.ping(id, self.clock.now_ms()).await?;
         self.hints.deliveries.notify_one();
         Ok(delivery)
@@ -76,12 +78,12 @@ impl App {
     /// One page of deliveries, the newest first.
     pub(crate) async fn deliveries(
         &self,
-        broadcaster: &Broadcaster,
+        listener: &Listener,
         id: WebhookId,
         cursor: Option<i64>,
         limit: u32,
     ) -> Result<DeliveryPage, Refusal> {
-        self.need_webhook(broadcaster, id).await?;
+        self.need_webhook(listener, id).await?;
         let deliveries = self.store.deliveries(id, cursor, limit + 1).await?;
         let (deliveries, next_cursor) = page(deliveries, limit, |(seq, _)| seq.to_string());
         let data = deliveries.into_iter().map(|(_, delivery)| delivery).collect();
@@ -91,11 +93,11 @@ impl App {
     /// Has a delivery tried again from the start.
     pub(crate) async fn resend(
         &self,
-        broadcaster: &Broadcaster,
+        listener: &Listener,
         webhook: WebhookId,
         delivery: DeliveryId,
     ) -> Result<DeliveryView, Refusal> {
-        self.need_webhook(broadcaster, webhook).await?;
+        self.need_webhook(listener, webhook).await?;
         let found = self.store.resend(webhook, delivery, self.clock.now_ms()).await?;
         self.hints.deliveries.notify_one();
         found.ok_or_else(|| {
@@ -106,9 +108,13 @@ impl App {
         })
     }
 
-    async fn need_webhook(&self, broadcaster: &Broadcaster, id: WebhookId) -> Result<(), Refusal> {
+    async fn need_webhook(&self, listener: &Listener, id: WebhookId) -> Result<(), Refusal> {
         match self.store.webhook(id).await? {
-            Some(webhook) if broadcaster.may_see(webhook.owner) => Ok(()),
+            Some(webhook)
+                if listener.may_see(webhook.owner) && listener.may_hear(webhook.hears) =>
+            {
+                Ok(())
+            }
             _ => Err(Refusal::new(
                 Code::WebhookNotFound,
                 format!("There is no webhook {id} among yours."),
@@ -118,5 +124,13 @@ impl App {
 }
 
 fn view(webhook: Webhook) -> WebhookView {
-    WebhookView { id: webhook.id, url: webhook.url, secret: None, created_ms: webhook.created_ms }
+    let Hears { streams, jobs } = webhook.hears;
+    WebhookView {
+        id: webhook.id,
+        url: webhook.url,
+        secret: None,
+        streams,
+        jobs,
+        created_ms: webhook.created_ms,
+    }
 }

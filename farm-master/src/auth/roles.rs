@@ -2,8 +2,10 @@
 
 use super::TokenId;
 use super::caller::Caller;
+use super::cookie::SessionSecret;
 use crate::app::App;
 use crate::problem::{Code, Refusal};
+use crate::store::webhooks::Hears;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::sync::Arc;
@@ -58,6 +60,51 @@ with_own! {
     NodeOwner, Enrol, "an owner of nodes"
 }
 
+/// Somebody with jobs or streams, or an operator: what happens to them may be told.
+pub struct Listener(Caller);
+
+impl Listener {
+    /// Whose they are.
+    pub fn id(&self) -> TokenId {
+        self.0.owner()
+    }
+
+    /// Whose may be heard of: one's own, or, `None`, everybody's.
+    pub fn sees(&self) -> Option<TokenId> {
+        self.0.sees()
+    }
+
+    /// Whether something of this owner may be seen.
+    pub fn may_see(&self, owner: TokenId) -> bool {
+        self.sees().is_none_or(|own| own == owner)
+    }
+
+    /// Of what.
+    pub fn hears(&self) -> Hears {
+        let [streams, jobs] =
+            [TokenScope::Broadcaster, TokenScope::Artist].map(|scope| self.0.may(scope));
+        Hears { streams, jobs }
+    }
+
+    /// Whether it may hear all that a webhook hears: a key for jobs reads nothing about streams.
+    pub fn may_hear(&self, of: Hears) -> bool {
+        let own = self.hears();
+        (own.streams || !of.streams) && (own.jobs || !of.jobs)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Listener {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let listener = Self(Caller::of(parts, app).await?);
+        let Hears { streams, jobs } = listener.hears();
+        if streams || jobs {
+            return Ok(listener);
+        }
+        Err(listener.0.too_small("an artist or a broadcaster"))
+    }
+}
+
 /// An operator.
 pub struct Operator;
 
@@ -81,7 +128,12 @@ pub struct Gateway(pub GatewayId);
 pub struct SomePerson(pub Caller);
 
 /// An account's owner in person: a session of the account, and no key of it.
-pub struct InPerson(pub TokenId);
+pub struct InPerson {
+    /// Which account.
+    pub account: TokenId,
+    /// The hash of the session's secret.
+    pub session: [u8; 32],
+}
 
 /// Whoever calls, if a token of this scope may what it asks.
 async fn need(
@@ -137,11 +189,15 @@ impl FromRequestParts<Arc<App>> for InPerson {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let caller = Caller::of(parts, app).await?;
-        caller.whole_account().map(Self).ok_or_else(|| {
-            Refusal::new(
-                Code::ScopeTooSmall,
-                "Keys are made and deleted by whoever is signed in with an account's password or wallet.",
-            )
-        })
+        let session = caller.session().map(SessionSecret::hash);
+        caller.whole_account().zip(session).map(|(account, session)| Self { account, session }).ok_or_else(
+            || {
+                Refusal::new(
+                    Code::ScopeTooSmall,
+                    "This is for whoever is signed in with an account's password or wallet, and for none of its \
+                     keys.",
+                )
+            },
+        )
     }
 }

@@ -2,7 +2,7 @@
 
 use super::extract::{DeclaredJson, Peer};
 use crate::app::{App, Entered};
-use crate::auth::{SomePerson, cookie};
+use crate::auth::{InPerson, SomePerson, cookie};
 use crate::problem::Refusal;
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +10,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use std::sync::Arc;
 use tessera_protocol::account::{
-    AccountSession, SignInRequest, SignUpRequest, WalletChallengeRequest, WalletChallengeView,
+    AccountSession, PasswordRequest, SignInRequest, SignUpRequest, WalletChallengeRequest,
+    WalletChallengeView,
 };
 
 /// Nobody keeps what only its reader may know.
@@ -84,6 +85,33 @@ pub(super) async fn sign_out(
     app.sign_out(&caller).await?;
     let cleared = [(header::SET_COOKIE, cookie::clear(!app.config.is_local()))];
     Ok((StatusCode::NO_CONTENT, cleared))
+}
+
+/// Signs all other browsers of the account out.
+#[utoipa::path(
+    delete, path = "/v1/session/others", tag = "people",
+    responses((status = 204, description = "Only this browser is signed in; keys stay"))
+)]
+pub(super) async fn sign_others_out(
+    person: InPerson,
+    State(app): State<Arc<App>>,
+) -> Result<StatusCode, Refusal> {
+    app.sign_others_out(person).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replaces the account's password.
+#[utoipa::path(
+    post, path = "/v1/account/password", tag = "people", request_body = PasswordRequest,
+    responses((status = 204, description = "It holds, and all other browsers are signed out"))
+)]
+pub(super) async fn change_password(
+    person: InPerson,
+    State(app): State<Arc<App>>,
+    DeclaredJson(request): DeclaredJson<PasswordRequest>,
+) -> Result<StatusCode, Refusal> {
+    app.change_password(person, request).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn with_cookie(app: &App, entered: Entered) -> impl IntoResponse + use<> {

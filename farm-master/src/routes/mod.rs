@@ -28,6 +28,8 @@
 //! | `POST /v1/session/challenge` | none | `WalletChallengeRequest` | 200 `WalletChallengeView`, good once and for five minutes | 429 `too-many-tries` |
 //! | `GET /v1/session` | any of people | | 200 `AccountSession` | |
 //! | `DELETE /v1/session` | a cookie | | 204, the cookie is cleared | |
+//! | `DELETE /v1/session/others` | an account, in person | | 204: its other browsers are signed out | 403 `scope-too-small` |
+//! | `POST /v1/account/password` | an account, in person | `PasswordRequest` | 204: its other browsers are signed out as well | 403 `password-refused`, 422 `account-refused`, 429 `too-many-tries` |
 //! | `GET /v1/keys?cursor&limit` | in person | | 200 `KeyPage`, newest first | |
 //! | `POST /v1/keys` | in person | `KeyRequest` | 201 `NewKeyView`, the key shown this once | 422 `key-refused` |
 //! | `DELETE /v1/keys/{key}` | in person | | 204: it is refused from now on, and what is signed in by it is signed out | 404 `key-not-found` |
@@ -65,12 +67,12 @@
 //! | `GET /v1/streams/{stream}/recordings?cursor&limit` | broadcaster | | 200 `SessionPage`: the sessions whose recording can be played | |
 //! | `GET /v1/sessions/{session}` | broadcaster | | 200 `SessionView` | 404 `session-not-found` |
 //! | `GET /v1/sessions/{session}/segments?cursor&limit` | broadcaster | | 200 `SegmentPage`, by number | |
-//! | `POST /v1/webhooks` | broadcaster | `WebhookRequest` | 201 `WebhookView`, the secret shown this once. An operator's hears of all streams | 422 `webhook-refused` |
-//! | `GET /v1/webhooks` | broadcaster | | 200 `WebhookList` | |
-//! | `DELETE /v1/webhooks/{webhook}` | broadcaster | | 204, with its deliveries | 404 `webhook-not-found` |
-//! | `POST /v1/webhooks/{webhook}/ping` | broadcaster | | 202 `DeliveryView` | |
-//! | `GET /v1/webhooks/{webhook}/deliveries?cursor&limit` | broadcaster | | 200 `DeliveryPage`, newest first | |
-//! | `POST /v1/webhooks/{webhook}/deliveries/{delivery}/resend` | broadcaster | | 202 `DeliveryView`: pending, with all its attempts before it | 404 `delivery-not-found` |
+//! | `POST /v1/webhooks` | artist or broadcaster | `WebhookRequest` | 201 `WebhookView`, the secret shown this once. It hears of jobs, of streams, or, an account's, of both; an operator's of everybody's | 422 `webhook-refused` |
+//! | `GET /v1/webhooks` | artist or broadcaster | | 200 `WebhookList` | |
+//! | `DELETE /v1/webhooks/{webhook}` | artist or broadcaster | | 204, with its deliveries | 404 `webhook-not-found` |
+//! | `POST /v1/webhooks/{webhook}/ping` | artist or broadcaster | | 202 `DeliveryView` | |
+//! | `GET /v1/webhooks/{webhook}/deliveries?cursor&limit` | artist or broadcaster | | 200 `DeliveryPage`, newest first | |
+//! | `POST /v1/webhooks/{webhook}/deliveries/{delivery}/resend` | artist or broadcaster | | 202 `DeliveryView`: pending, with all its attempts before it | 404 `delivery-not-found` |
 //! | `GET /v1/workers?cursor&limit` | operator | | 200 `WorkerPage`, by key | |
 //! | `GET /v1/gateways?cursor&limit` | operator | | 200 `GatewayPage`, by key | |
 //! | `GET /v1/farm` | none | | 200 `FarmView` | |
@@ -139,7 +141,7 @@
 //! | `POST /gateway/v1/sessions/{session}/end` | gateway | `SessionEnd` | 204, also when it has ended already; a recording may follow later in the same way | 404 `session-not-found`, 409 `generation-differs` (another gateway went on, or waits to) |
 //!
 //! ## Webhooks
-//! A delivery is a `POST` as [`tessera_protocol::stream::webhook`] says. It is at least once, under
+//! A delivery is a `POST` as [`tessera_protocol::webhook`] says. It is at least once, under
 //! one id; nothing is promised about the order. An answer 2xx within ten seconds is received. After
 //! 408, 425, 429, any 5xx, a broken connection or none it is tried again, at most 12 times over
 //! about a day, and not before `Retry-After`; any other answer fails it at once. No redirect is
@@ -214,7 +216,7 @@ const SUBMIT_WITHIN: Duration = Duration::from_secs(15 * 60);
     components(schemas(
         tessera_protocol::job::JobEvent,
         tessera_protocol::problem::Problem,
-        tessera_protocol::stream::webhook::WebhookEvent,
+        tessera_protocol::webhook::WebhookEvent,
         tessera_protocol::UploadId,
     )),
     security(("token" = []), ("cookie" = []))
@@ -227,6 +229,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(accounts::sign_up))
         .routes(routes!(accounts::sign_in, accounts::get_portal_session, accounts::sign_out))
         .routes(routes!(accounts::wallet_challenge))
+        .routes(routes!(accounts::sign_others_out))
+        .routes(routes!(accounts::change_password))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::delete_key))
         .routes(routes!(uploads::create_upload))

@@ -1,29 +1,29 @@
-//! Webhooks, for broadcasters.
+//! Webhooks, for whoever has jobs or streams.
 
 use super::extract::{Json as Body, Page, Path, Query};
 use crate::app::App;
-use crate::auth::Broadcaster;
+use crate::auth::Listener;
 use crate::problem::Refusal;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use std::sync::Arc;
-use tessera_protocol::stream::webhook::{
+use tessera_protocol::webhook::{
     DeliveryPage, DeliveryView, WebhookList, WebhookRequest, WebhookView,
 };
 use tessera_protocol::{DeliveryId, WebhookId};
 
-/// Makes a webhook on all streams of one's own.
+/// Makes a webhook on one's own streams and jobs.
 #[utoipa::path(
     post, path = "/v1/webhooks", tag = "webhooks", request_body = WebhookRequest,
     responses((status = 201, description = "The secret is shown this once", body = WebhookView))
 )]
 pub(super) async fn create_webhook(
-    broadcaster: Broadcaster,
+    listener: Listener,
     State(app): State<Arc<App>>,
     Body(request): Body<WebhookRequest>,
 ) -> Result<(StatusCode, Json<WebhookView>), Refusal> {
-    Ok((StatusCode::CREATED, Json(app.create_webhook(&broadcaster, request).await?)))
+    Ok((StatusCode::CREATED, Json(app.create_webhook(&listener, request).await?)))
 }
 
 /// Lists webhooks.
@@ -31,10 +31,10 @@ pub(super) async fn create_webhook(
     get, path = "/v1/webhooks", tag = "webhooks", responses((status = 200, body = WebhookList))
 )]
 pub(super) async fn list_webhooks(
-    broadcaster: Broadcaster,
+    listener: Listener,
     State(app): State<Arc<App>>,
 ) -> Result<Json<WebhookList>, Refusal> {
-    Ok(Json(app.webhooks(&broadcaster).await?))
+    Ok(Json(app.webhooks(&listener).await?))
 }
 
 /// Removes a webhook and its deliveries.
@@ -44,11 +44,11 @@ pub(super) async fn list_webhooks(
     responses((status = 204, description = "It is gone"))
 )]
 pub(super) async fn delete_webhook(
-    broadcaster: Broadcaster,
+    listener: Listener,
     State(app): State<Arc<App>>,
     Path(webhook): Path<WebhookId>,
 ) -> Result<StatusCode, Refusal> {
-    app.delete_webhook(&broadcaster, webhook).await?;
+    app.delete_webhook(&listener, webhook).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -59,11 +59,11 @@ pub(super) async fn delete_webhook(
     responses((status = 202, description = "It will be sent", body = DeliveryView))
 )]
 pub(super) async fn ping_webhook(
-    broadcaster: Broadcaster,
+    listener: Listener,
     State(app): State<Arc<App>>,
     Path(webhook): Path<WebhookId>,
 ) -> Result<(StatusCode, Json<DeliveryView>), Refusal> {
-    Ok((StatusCode::ACCEPTED, Json(app.ping_webhook(&broadcaster, webhook).await?)))
+    Ok((StatusCode::ACCEPTED, Json(app.ping_webhook(&listener, webhook).await?)))
 }
 
 /// Lists a webhook's deliveries, the newest first.
@@ -73,12 +73,12 @@ pub(super) async fn ping_webhook(
     responses((status = 200, body = DeliveryPage))
 )]
 pub(super) async fn list_deliveries(
-    broadcaster: Broadcaster,
+    listener: Listener,
     State(app): State<Arc<App>>,
     Path(webhook): Path<WebhookId>,
     Query(page): Query<Page>,
 ) -> Result<Json<DeliveryPage>, Refusal> {
-    Ok(Json(app.deliveries(&broadcaster, webhook, page.cursor()?, page.limit()?).await?))
+    Ok(Json(app.deliveries(&listener, webhook, page.cursor()?, page.limit()?).await?))
 }
 
 /// Has a delivery tried again from the start.
@@ -88,9 +88,9 @@ pub(super) async fn list_deliveries(
     responses((status = 202, description = "It will be sent", body = DeliveryView))
 )]
 pub(super) async fn resend(
-    broadcaster: Broadcaster,
+    listener: Listener,
     State(app): State<Arc<App>>,
     Path((webhook, delivery)): Path<(WebhookId, DeliveryId)>,
 ) -> Result<(StatusCode, Json<DeliveryView>), Refusal> {
-    Ok((StatusCode::ACCEPTED, Json(app.resend(&broadcaster, webhook, delivery).await?)))
+    Ok((StatusCode::ACCEPTED, Json(app.resend(&listener, webhook, delivery).await?)))
 }

@@ -189,7 +189,11 @@ impl Settlement {
             notes.push(format!("less than {} stays owed until there is more", self.config.floor));
         }
         if !view.settling.is_zero() {
-            notes.push("an epoch is paid when nobody has challenged it within its window".into());
+            notes.push(
+                "an epoch is paid when nobody has challenged it within its window, to the token account of \
+                 the node's key; `render-node pay-to WALLET` names another, also where there is none yet"
+                    .into(),
+            );
         }
         if !view.unpaid.is_zero() {
             notes.push(

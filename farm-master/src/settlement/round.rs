@@ -91,7 +91,9 @@ impl App {
     async fn end_expiring(&self, now_ms: i64) -> Result<(), SettlementError> {
         for job in self.store.expiring(now_ms.saturating_add(EXPIRES_BEFORE_MS), ESCROWS).await? {
             tracing::warn!(%job, "a job ends, for its escrow can be taken back soon");
-            self.store.change_job(job, JobChange::Cancel, Some(EXPIRED.to_owned())).await?;
+            self.store
+                .change_job(job, JobChange::Cancel, Some(EXPIRED.to_owned()), self.clock.now_ms())
+                .await?;
             self.heard.forget_job(job);
             self.hints.events.send_replace(());
         }
@@ -167,7 +169,9 @@ impl App {
                     Booked::Refused(refused @ LedgerError::OverrunRefused { .. }) => {
                         tracing::warn!(%job, %lease, %refused, "more was verified than can be paid");
                         let reason = Some(PAID_OUT.to_owned());
-                        self.store.change_job(job, JobChange::Pause, reason).await?;
+                        self.store
+                            .change_job(job, JobChange::Pause, reason, self.clock.now_ms())
+                            .await?;
                     }
                     Booked::Refused(refused) => {
                         tracing::error!(%lease, %refused, "a verified result cannot be booked");

@@ -72,6 +72,17 @@ pub trait AccountStore: Send + Sync {
     fn renew_sign_in(&self, renewed: SignedIn) -> Later<'_, ()>;
     /// Ends it.
     fn end_sign_in(&self, hash: [u8; 32]) -> Later<'_, ()>;
+    /// Ends all of an account's but one; those by its keys are the keys'.
+    fn end_other_sign_ins(&self, account: TokenId, kept: [u8; 32]) -> Later<'_, ()>;
+    /// Replaces a password by another, both hashed, and ends all the account's browsers but one; `false`
+    /// and nothing done where it is another one by now.
+    fn change_password(
+        &self,
+        account: TokenId,
+        from: String,
+        to: String,
+        kept: [u8; 32],
+    ) -> Later<'_, bool>;
 
     /// Keeps a key; `false` and nothing kept where its account has as many as it may.
     fn add_key(&self, key: NewKey) -> Later<'_, bool>;

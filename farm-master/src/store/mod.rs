@@ -346,6 +346,7 @@ pub trait Store:
         id: JobId,
         change: JobChange,
         reason: Option<String>,
+        now_ms: i64,
     ) -> Later<'_, Changed>;
     /// What `why` needs.
     fn waiting(&self, id: JobId) -> Later<'_, Waiting>;
@@ -411,7 +412,13 @@ pub trait Store:
     /// Jobs whose frames are all done and that have not ended.
     fn unfinished_jobs(&self) -> Later<'_, Vec<JobView>>;
     /// Ends such a job, with or without a film; with the reason, where one is missing.
-    fn finish_job(&self, id: JobId, movie: bool, reason: Option<String>) -> Later<'_, Changed>;
+    fn finish_job(
+        &self,
+        id: JobId,
+        movie: bool,
+        reason: Option<String>,
+        now_ms: i64,
+    ) -> Later<'_, Changed>;
     /// Sums that are needed for no frame any more, entered no later than `until_ms`.
     fn spent_results(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<StoredResult>>;
     /// Notes that those sums are gone.

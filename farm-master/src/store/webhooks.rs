@@ -3,8 +3,17 @@
 
 use super::Later;
 use crate::auth::TokenId;
-use tessera_protocol::stream::webhook::DeliveryView;
+use tessera_protocol::webhook::DeliveryView;
 use tessera_protocol::{DeliveryId, WebhookId};
+
+/// What a webhook hears of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hears {
+    /// Streams.
+    pub streams: bool,
+    /// Jobs.
+    pub jobs: bool,
+}
 
 /// A webhook as it is stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,8 +22,10 @@ pub struct Webhook {
     pub id: WebhookId,
     /// Whose it is.
     pub owner: TokenId,
-    /// Whether it hears of everybody's streams.
+    /// Whether it hears of everybody's.
     pub everybody: bool,
+    /// Of what.
+    pub hears: Hears,
     /// Where messages go.
     pub url: String,
     /// What they are signed with.

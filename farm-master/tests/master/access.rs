@@ -96,7 +96,7 @@ async fn each_scope_opens_its_own_routes_only() {
         ("/v1/jobs", "GET", [true, true, false, false, false, false]),
         ("/v1/streams", "GET", [true, false, false, false, true, false]),
         ("/v1/streams", "POST", [true, false, false, false, true, false]),
-        ("/v1/webhooks", "GET", [true, false, false, false, true, false]),
+        ("/v1/webhooks", "GET", [true, true, false, false, true, false]),
         ("/v1/nodes", "GET", [true, false, true, false, false, false]),
         (NODE, "GET", [true, false, true, false, false, false]),
         (PAUSE, "POST", [true, false, true, false, false, false]),

@@ -387,3 +387,50 @@ async fn a_session_that_is_used_is_renewed_once_a_day() {
     assert!(renewed.ends_ms >= known.ends_ms && renewed.renewed_ms >= known.renewed_ms);
     farm.begin().await;
 }
+
+#[tokio::test]
+async fn a_password_is_changed_by_who_knows_it_and_signs_the_others_out() {
+    let farm = Farm::start().await;
+    let ada = Browser::sign_up(&farm, "ada").await;
+    let by = |password: &str| json!({ "by": "password", "name": "ada", "password": password });
+    let elsewhere = Browser::sign_in(&farm, by(PASSWORD)).await;
+    let key = ada.key("artist").await;
+    let change = async |who: &Browser, current: &str, new: &str| {
+        who.post("/v1/account/password", &json!({ "current": current, "new": new })).await
+    };
+    assert_eq!(
+        refused(change(&ada, "a wrong password", "another password").await).await,
+        "password-refused"
+    );
+    assert_eq!(refused(change(&ada, PASSWORD, "short").await).await, "account-refused");
+    let by_key = farm.http.post(farm.at("/v1/account/password")).bearer_auth(&key.key);
+    let by_key = by_key.json(&json!({ "current": PASSWORD, "new": "another password" }));
+    assert_eq!(refused(by_key.send().await.unwrap()).await, "scope-too-small");
+    assert_eq!(elsewhere.get("/v1/jobs").await.status(), StatusCode::OK, "nothing was changed");
+
+    let changed = change(&ada, PASSWORD, "another password").await;
+    assert_eq!(changed.status(), StatusCode::NO_CONTENT);
+    assert_eq!(ada.get("/v1/jobs").await.status(), StatusCode::OK);
+    assert_eq!(refused(elsewhere.get("/v1/jobs").await).await, "token-unknown");
+    let jobs = farm.http.get(farm.at("/v1/jobs")).bearer_auth(&key.key).send().await.unwrap();
+    assert_eq!(jobs.status(), StatusCode::OK, "keys stay");
+    assert_eq!(refused(post(&farm, "/v1/session", &by(PASSWORD)).await).await, "sign-in-refused");
+    let elsewhere = Browser::sign_in(&farm, by("another password")).await;
+    let others = ada.delete("/v1/session/others").await;
+    assert_eq!(others.status(), StatusCode::NO_CONTENT);
+    assert_eq!(refused(elsewhere.get("/v1/jobs").await).await, "token-unknown");
+    assert_eq!(ada.get("/v1/jobs").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_guesses_at_the_present_password_waits() {
+    let farm = Farm::start().await;
+    let ada = Browser::sign_up(&farm, "ada").await;
+    let wrong = json!({ "current": "a wrong password", "new": "another password" });
+    let mut codes = Vec::new();
+    for _ in 0..30 {
+        codes.push(refused(ada.post("/v1/account/password", &wrong).await).await);
+    }
+    assert_eq!(codes[0], "password-refused");
+    assert_eq!(codes[29], "too-many-tries");
+}

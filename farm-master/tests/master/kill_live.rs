@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tessera_client::{Client, ClientError, Enrolment, MasterAddress, PlainHttp};
 use tessera_protocol::stream::gateway::{SegmentReports, SessionEnd};
-use tessera_protocol::stream::webhook::StreamEvent;
 use tessera_protocol::stream::worker::{PresentedReceipts, StreamLeaseGrant};
+use tessera_protocol::webhook::Happening;
 
 /// How often it is killed.
 const KILLS: usize = 8;
@@ -145,13 +145,13 @@ async fn acknowledged_segments_outlive_every_kill_and_count_once() {
     let end =
         SessionEnd { generation: grant.generation, because: "it left".into(), recording: None };
     gateway.client.end_session(first.session, &end).await.unwrap();
-    let told = |wanted: fn(&StreamEvent) -> bool| {
+    let told = |wanted: fn(&Happening) -> bool| {
         let came = receiver.came();
         let ids = came.iter().map(|one| one.event()).filter(|event| wanted(&event.event));
         ids.map(|event| event.id).collect::<BTreeSet<_>>()
     };
-    let began = |event: &StreamEvent| matches!(event, StreamEvent::SessionStarted { .. });
-    let ended = |event: &StreamEvent| matches!(event, StreamEvent::SessionEnded { .. });
+    let began = |event: &Happening| matches!(event, Happening::SessionStarted { .. });
+    let ended = |event: &Happening| matches!(event, Happening::SessionEnded { .. });
     eventually(async || (!told(ended).is_empty()).then_some(())).await;
     assert_eq!((told(began).len(), told(ended).len()), (1, 1), "each under one id");
 }

@@ -263,7 +263,7 @@ async fn a_job_with_too_little_goes_on_when_its_ceiling_is_raised() {
     assert_eq!((amount, was_short), (Amount(3), true));
     assert_eq!(raised.money.unwrap().ceiling, Amount(11));
     assert_eq!(store.raise_ceiling(job, Amount(11), 5000).await.unwrap(), Raised::Nothing, "once");
-    store.change_job(job, JobChange::Resume, None).await.unwrap();
+    store.change_job(job, JobChange::Resume, None, 0).await.unwrap();
     while work(&store, number).await.is_some() {
         number += 1;
     }
@@ -274,7 +274,7 @@ async fn a_job_with_too_little_goes_on_when_its_ceiling_is_raised() {
     assert_eq!(store.balance(wallet).await.unwrap(), 4);
     assert_eq!(store.expiring(9_000, 10).await.unwrap(), []);
     assert_eq!(store.expiring(9_001, 10).await.unwrap(), [job]);
-    store.change_job(job, JobChange::Cancel, None).await.unwrap();
+    store.change_job(job, JobChange::Cancel, None, 0).await.unwrap();
     assert_eq!(store.expiring(9_001, 10).await.unwrap(), []);
 }
 
@@ -413,7 +413,7 @@ async fn the_operator_pays_what_a_job_that_has_ended_cannot() {
     };
     assert!(matches!(book(1, 2).await, Booked::Now(_)));
     assert!(matches!(book(2, 2).await, Booked::Refused(_)), "the job asks");
-    store.change_job(job, JobChange::Cancel, None).await.unwrap();
+    store.change_job(job, JobChange::Cancel, None, 0).await.unwrap();
     assert!(matches!(book(2, 2).await, Booked::Now(_)), "nobody is left to be asked");
     let (view, _) = store.job(job).await.unwrap().unwrap();
     let money = view.money.unwrap();

@@ -237,7 +237,7 @@ async fn run(steps: Vec<Step>) {
                     _ => JobChange::Resume,
                 };
                 paused = change == JobChange::Pause;
-                store.change_job(job.id, change, None).await.unwrap();
+                store.change_job(job.id, change, None, 0).await.unwrap();
             }
             Step::Reopen => {
                 drop(store);
@@ -331,7 +331,7 @@ fn held(known: &BTreeMap<LeaseId, Known>) -> impl Iterator<Item = u64> {
 
 /// Whatever happened before, what is left can be done, and then every frame is whole.
 async fn finish(store: &Sqlite, job: JobId, known: &BTreeMap<LeaseId, Known>, leases: u64) {
-    store.change_job(job, JobChange::Resume, None).await.unwrap();
+    store.change_job(job, JobChange::Resume, None, 0).await.unwrap();
     for (id, known) in known {
         match known {
             Known::Standing(_) => assert!(end(store, *id).await),
@@ -383,7 +383,7 @@ async fn a_frame_is_done_once_and_the_last_one_lets_the_job_end() {
     assert!(store.whole_frames(10).await.unwrap().is_empty());
     assert_eq!(store.job(job).await.unwrap().unwrap().0.frames_done, 3);
     assert_eq!(store.unfinished_jobs().await.unwrap().len(), 1);
-    let ended = store.finish_job(job, true, None).await.unwrap();
+    let ended = store.finish_job(job, true, None, 0).await.unwrap();
     assert!(matches!(ended, Changed::Done(job) if job.movie && job.state == JobState::Completed));
     assert!(store.unfinished_jobs().await.unwrap().is_empty());
 
@@ -429,12 +429,12 @@ async fn the_oldest_active_job_of_the_kernel_is_served_first() {
     for number in 1..=3 {
         store.create_job(new_job(number, |_| {})).await.unwrap();
     }
-    store.change_job(JobId([1; 16]), JobChange::Pause, None).await.unwrap();
+    store.change_job(JobId([1; 16]), JobChange::Pause, None, 0).await.unwrap();
     let job = |granted: Option<Granted>| granted.unwrap().lease.job;
     assert_eq!(job(store.lease(ask(1, 1, 1)).await.unwrap().granted()), JobId([2; 16]));
-    store.change_job(JobId([2; 16]), JobChange::Cancel, None).await.unwrap();
+    store.change_job(JobId([2; 16]), JobChange::Cancel, None, 0).await.unwrap();
     assert_eq!(job(store.lease(ask(2, 1, 1)).await.unwrap().granted()), JobId([3; 16]));
-    store.change_job(JobId([1; 16]), JobChange::Resume, None).await.unwrap();
+    store.change_job(JobId([1; 16]), JobChange::Resume, None, 0).await.unwrap();
     assert_eq!(job(store.lease(ask(3, 1, 1)).await.unwrap().granted()), JobId([1; 16]));
     let mut stranger = ask(4, 1, 1);
     stranger.bidder.kernel = KernelId([8; 32]);

@@ -46,6 +46,11 @@ impl Farm {
         self.client(&token.token)
     }
 
+    pub(crate) async fn artist(&self) -> Client {
+        let token = self.operator().create_token(TokenScope::Artist).await.unwrap();
+        self.client(&token.token)
+    }
+
     /// A stream of the operator's.
     pub(crate) async fn stream(&self) -> StreamKeyView {
         self.operator().create_stream(&stream_spec(), "a stream").await.unwrap()

@@ -1,27 +1,30 @@
 //! Webhooks, told by the master to a real server that answers as it pleases.
 
+use crate::browser::Browser;
 use crate::studio::{code, note, stream_spec};
-use crate::world::{Farm, eventually};
+use crate::world::{Farm, eventually, read, spec};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
-use tessera_client::Client;
+use tessera_client::{Client, no_progress};
 use tessera_farm_master::auth::Token;
 use tessera_farm_master::store::Store as _;
 use tessera_farm_master::store::sqlite::Sqlite;
+use tessera_protocol::job::JobState;
 use tessera_protocol::stream::gateway::SessionEnd;
 use tessera_protocol::stream::view::Recording;
-use tessera_protocol::stream::webhook::{
-    DELIVERY_HEADER, DeliveryState, DeliveryView, SIGNATURE_HEADER, StreamEvent, WebhookEvent,
-    WebhookView,
-};
 use tessera_protocol::token::TokenScope;
+use tessera_protocol::webhook::{
+    DELIVERY_HEADER, DeliveryState, DeliveryView, Happening, SIGNATURE_HEADER, WebhookEvent,
+    WebhookList, WebhookView,
+};
 
 /// How a receiver answers.
 #[derive(Debug, Clone, Copy)]
@@ -176,10 +179,10 @@ async fn a_broadcast_is_told_from_its_beginning_to_its_recording() {
     events.sort_by_key(|event| event.at_ms);
     assert!(events.iter().all(|event| event.stream == Some(made.stream.id)));
     for expected in [
-        StreamEvent::SessionStarted { session },
-        StreamEvent::HealthChanged { session, health: vec![slow] },
-        StreamEvent::SessionEnded { session, because: "the source left".into() },
-        StreamEvent::RecordingReady { session, recording },
+        Happening::SessionStarted { session },
+        Happening::HealthChanged { session, health: vec![slow] },
+        Happening::SessionEnded { session, because: "the source left".into() },
+        Happening::RecordingReady { session, recording },
     ] {
         let found = events.iter().filter(|event| event.event == expected).count();
         assert_eq!(found, 1, "{expected:?} in {events:?}");
@@ -196,6 +199,59 @@ async fn a_broadcast_is_told_from_its_beginning_to_its_recording() {
 }
 
 #[tokio::test]
+async fn a_job_is_told_to_whom_it_concerns_and_to_nobody_who_may_not_hear() {
+    let farm = quick().await;
+    let (artist, broadcaster) = (farm.artist().await, farm.broadcaster().await);
+    let (jobs, streams, theirs) =
+        (Receiver::start(&[]).await, Receiver::start(&[]).await, Receiver::start(&[]).await);
+    let hook = artist.create_webhook(&jobs.url).await.unwrap();
+    assert_eq!((hook.jobs, hook.streams), (true, false));
+    let hook = broadcaster.create_webhook(&streams.url).await.unwrap();
+    assert_eq!((hook.jobs, hook.streams), (false, true));
+    farm.artist().await.create_webhook(&theirs.url).await.unwrap();
+    let scene = farm.scratch().join("scene.glb");
+    std::fs::write(&scene, b"a scene").unwrap();
+    let blob = artist.upload(&scene, no_progress()).await.unwrap().blob;
+    let job = artist.submit(&spec(blob), "once").await.unwrap();
+    artist.pause(job.id).await.unwrap();
+    artist.resume(job.id).await.unwrap();
+    farm.node(1).await.work_all(u64::MAX).await;
+    let came = jobs.until(4).await;
+    let mut events: Vec<_> = came.iter().map(Came::event).collect();
+    events.sort_by_key(|event| event.at_ms);
+    let told = |event: &WebhookEvent| match &event.event {
+        Happening::JobChanged { name, state, .. } => (name.clone(), *state),
+        other => panic!("{other:?}"),
+    };
+    let told: Vec<_> = events.iter().map(told).collect();
+    let name = || "shot".to_owned();
+    let of = |state| told.iter().filter(|told| **told == (name(), state)).count();
+    assert_eq!((of(JobState::Active), of(JobState::Paused), of(JobState::Completed)), (2, 1, 1));
+    assert!(events.iter().all(|event| event.job == Some(job.id) && event.stream.is_none()));
+    assert!(streams.came().is_empty() && theirs.came().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_for_jobs_reads_nothing_about_streams() {
+    let farm = quick().await;
+    let ada = Browser::sign_up(&farm, "ada").await;
+    let all: WebhookView = read(
+        ada.post("/v1/webhooks", &json!({ "url": "http://127.0.0.1:1/hook" })).await,
+        StatusCode::CREATED,
+    )
+    .await;
+    assert!(all.jobs && all.streams, "an account's hears of both");
+    let artist = farm.client(&ada.key("artist").await.key);
+    assert_eq!(artist.webhooks().await.unwrap(), []);
+    assert_eq!(code(artist.deliveries(all.id).await), "webhook-not-found");
+    let own = artist.create_webhook("http://127.0.0.1:1/jobs").await.unwrap();
+    let page: WebhookList = read(ada.get("/v1/webhooks").await, StatusCode::OK).await;
+    assert_eq!(page.data.iter().map(|hook| hook.id).collect::<Vec<_>>(), [all.id, own.id]);
+    let owner = farm.client(&farm.owner().await);
+    assert_eq!(code(owner.webhooks().await), "scope-too-small");
+}
+
+#[tokio::test]
 async fn what_may_pass_is_tried_again_under_the_same_id() {
     let farm = quick().await;
     let client = farm.operator();
@@ -207,7 +263,7 @@ async fn what_may_pass_is_tried_again_under_the_same_id() {
     let delivered = until_state(&client, &hook, &ping, DeliveryState::Delivered).await;
     assert_eq!(delivered.attempts, 5);
     assert_eq!(delivered.last_answer.as_deref(), Some("HTTP 200 OK"));
-    assert_eq!((delivered.next_ms, &delivered.event.event), (None, &StreamEvent::Ping));
+    assert_eq!((delivered.next_ms, &delivered.event.event), (None, &Happening::Ping));
     let came = receiver.came();
     assert_eq!(came.len(), 5);
     assert!(came.iter().all(|one| one.delivery == ping.id.to_string()));

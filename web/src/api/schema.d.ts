@@ -514,6 +514,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replaces the account's password. */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/accounts": {
         parameters: {
             query?: never;
@@ -1235,6 +1252,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session/others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Signs all other browsers of the account out. */
+        delete: operations["sign_others_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session}": {
         parameters: {
             query?: never;
@@ -1470,7 +1504,7 @@ export interface paths {
         /** Lists webhooks. */
         get: operations["list_webhooks"];
         put?: never;
-        /** Makes a webhook on all streams of one's own. */
+        /** Makes a webhook on one's own streams and jobs. */
         post: operations["create_webhook"];
         delete?: never;
         options?: never;
@@ -2008,6 +2042,46 @@ export interface components {
              */
             failed?: string | null;
         };
+        /** @description What happened to a stream or a job. */
+        Happening: {
+            /** @description The session. */
+            session: components["schemas"]["SessionId"];
+            /** @enum {string} */
+            type: "session.started";
+        } | {
+            /** @description Why, in a sentence. */
+            because: string;
+            /** @description The session. */
+            session: components["schemas"]["SessionId"];
+            /** @enum {string} */
+            type: "session.ended";
+        } | {
+            /** @description The recording. */
+            recording: components["schemas"]["Recording"];
+            /** @description The session. */
+            session: components["schemas"]["SessionId"];
+            /** @enum {string} */
+            type: "recording.ready";
+        } | {
+            /** @description All notes that hold now. */
+            health: components["schemas"]["HealthNote"][];
+            /** @description The session. */
+            session: components["schemas"]["SessionId"];
+            /** @enum {string} */
+            type: "health.changed";
+        } | {
+            /** @description What its owner calls it. */
+            name: string;
+            /** @description Why, where there is more to say. */
+            reason?: string | null;
+            /** @description How it stands now. */
+            state: components["schemas"]["JobState"];
+            /** @enum {string} */
+            type: "job.changed";
+        } | {
+            /** @enum {string} */
+            type: "ping";
+        };
         /**
          * @description How bad it is.
          * @enum {string}
@@ -2425,6 +2499,13 @@ export interface components {
             expected: components["schemas"]["Amount"];
             /** @description What it costs at least at that price, as surely as it stays below the ceiling. */
             least: components["schemas"]["Amount"];
+        };
+        /** @description Replaces an account's password. */
+        PasswordRequest: {
+            /** @description The one that holds now. */
+            current: string;
+            /** @description The one that holds from now on, as [`SignUpRequest::password`]. */
+            new: string;
         };
         /** @description Some of the payouts, newest first. */
         PayoutPage: {
@@ -3062,37 +3143,6 @@ export interface components {
         /** @description An Ed25519 signature, 128 hexadecimal digits in JSON. */
         SignatureBytes: string;
         SpecHash: string;
-        /** @description What happened to a stream. */
-        StreamEvent: {
-            /** @description The session. */
-            session: components["schemas"]["SessionId"];
-            /** @enum {string} */
-            type: "session.started";
-        } | {
-            /** @description Why, in a sentence. */
-            because: string;
-            /** @description The session. */
-            session: components["schemas"]["SessionId"];
-            /** @enum {string} */
-            type: "session.ended";
-        } | {
-            /** @description The recording. */
-            recording: components["schemas"]["Recording"];
-            /** @description The session. */
-            session: components["schemas"]["SessionId"];
-            /** @enum {string} */
-            type: "recording.ready";
-        } | {
-            /** @description All notes that hold now. */
-            health: components["schemas"]["HealthNote"][];
-            /** @description The session. */
-            session: components["schemas"]["SessionId"];
-            /** @enum {string} */
-            type: "health.changed";
-        } | {
-            /** @enum {string} */
-            type: "ping";
-        };
         StreamId: string;
         /** @description A new stream, or a new key of one. */
         StreamKeyView: {
@@ -3478,9 +3528,10 @@ export interface components {
              */
             at_ms: number;
             /** @description What happened. */
-            event: components["schemas"]["StreamEvent"];
+            event: components["schemas"]["Happening"];
             /** @description The delivery's id. */
             id: components["schemas"]["DeliveryId"];
+            job?: components["schemas"]["JobId"] | null;
             stream?: components["schemas"]["StreamId"] | null;
         };
         WebhookId: string;
@@ -3489,7 +3540,10 @@ export interface components {
             /** @description All of them. */
             data: components["schemas"]["WebhookView"][];
         };
-        /** @description Asks for a webhook on all streams of one's own. */
+        /**
+         * @description Asks for a webhook on what is one's own: streams for whoever may broadcast, jobs for whoever may
+         *     render, both for an account.
+         */
         WebhookRequest: {
             /** @description `https://`, or `http://` on loopback; at most 2,000 characters. */
             url: string;
@@ -3503,8 +3557,12 @@ export interface components {
             created_ms: number;
             /** @description Its id. */
             id: components["schemas"]["WebhookId"];
+            /** @description Whether it hears of jobs. */
+            jobs: boolean;
             /** @description The secret of the signatures, shown when the webhook is made and never again. */
             secret?: string | null;
+            /** @description Whether it hears of streams. */
+            streams: boolean;
             /** @description Where messages go. */
             url: string;
         };
@@ -4637,6 +4695,37 @@ export interface operations {
                 content: {
                     "application/json": string;
                 };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description It holds, and all other browsers are signed out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal, which says what kind it is and what to do */
             default: {
@@ -6104,6 +6193,33 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["WalletChallengeView"];
                 };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_others_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Only this browser is signed in; keys stay */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal, which says what kind it is and what to do */
             default: {

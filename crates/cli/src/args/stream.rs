@@ -5,7 +5,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use std::str::FromStr;
 use tessera_protocol::stream::Ladder;
 use tessera_protocol::stream::view::Latency;
-use tessera_protocol::{Amount, DeliveryId, PixelPrice, WebhookId};
+use tessera_protocol::{Amount, PixelPrice};
 
 /// What is done with streams.
 #[derive(Debug, Subcommand)]
@@ -28,9 +28,6 @@ pub(crate) enum StreamCommand {
     Stop { stream: StreamRef },
     /// List the segments of a stream's session, each with who made it.
     Segments { stream: StreamRef },
-    /// Messages about one's streams to a server of one's own.
-    #[command(subcommand)]
-    Webhook(WebhookCommand),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -131,24 +128,6 @@ impl FromStr for StreamRef {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
     }
-}
-
-/// What is done with webhooks.
-#[derive(Debug, Subcommand)]
-pub(crate) enum WebhookCommand {
-    /// Have messages about all of one's streams sent to a URL, and print the secret of their
-    /// signatures, which is shown this once.
-    Add { url: String },
-    /// List one's webhooks.
-    List,
-    /// Remove a webhook and its deliveries.
-    Remove { webhook: WebhookId },
-    /// List a webhook's messages of the last 30 days, and what became of them.
-    Deliveries { webhook: WebhookId },
-    /// Send a message again.
-    Resend { webhook: WebhookId, delivery: DeliveryId },
-    /// Send a message that says nothing, to try a webhook out.
-    Ping { webhook: WebhookId },
 }
 
 #[cfg(test)]

@@ -8,3 +8,4 @@ pub(crate) mod receipt;
 pub(crate) mod stream;
 pub(crate) mod submit;
 pub(crate) mod watch;
+pub(crate) mod webhook;

@@ -1,4 +1,4 @@
-//! `farm stream webhook …`.
+//! `farm webhook …`.
 
 use crate::args::WebhookCommand;
 use crate::show::Voice;
@@ -7,8 +7,8 @@ use crate::show::table::Column::{Left, Right};
 use crate::show::table::table;
 use serde_json::json;
 use tessera_client::Client;
-use tessera_protocol::stream::webhook::{
-    DeliveryState, DeliveryView, SIGNATURE_HEADER, StreamEvent,
+use tessera_protocol::webhook::{
+    DeliveryState, DeliveryView, Happening, SIGNATURE_HEADER, WebhookView,
 };
 
 /// Does what was asked.
@@ -33,16 +33,21 @@ pub(crate) async fn run(
             let hooks = client.webhooks().await?;
             voice.result(&hooks, || {
                 if hooks.is_empty() {
-                    return "no webhooks yet; `farm stream webhook add URL` makes one".into();
+                    return "no webhooks yet; `farm webhook add URL` makes one".into();
                 }
                 let now = now_ms();
                 let rows: Vec<_> = hooks
                     .iter()
                     .map(|hook| {
-                        vec![hook.id.to_string(), hook.url.clone(), ago(hook.created_ms, now)]
+                        vec![
+                            hook.id.to_string(),
+                            hears(hook),
+                            hook.url.clone(),
+                            ago(hook.created_ms, now),
+                        ]
                     })
                     .collect();
-                table(&[Left("webhook"), Left("url"), Left("made")], &rows)
+                table(&[Left("webhook"), Left("hears of"), Left("url"), Left("made")], &rows)
             })
         }
         WebhookCommand::Remove { webhook } => {
@@ -61,7 +66,7 @@ pub(crate) async fn run(
             let delivery = client.ping_webhook(webhook).await?;
             voice.result(&delivery, || {
                 format!(
-                    "delivery {} is on its way; `farm stream webhook deliveries {webhook}` shows \
+                    "delivery {} is on its way; `farm webhook deliveries {webhook}` shows \
                      what became of it",
                     delivery.id
                 )
@@ -70,9 +75,14 @@ pub(crate) async fn run(
     }
 }
 
+fn hears(hook: &WebhookView) -> String {
+    let of = [(hook.jobs, "jobs"), (hook.streams, "streams")];
+    of.iter().filter(|(hears, _)| *hears).map(|(_, what)| *what).collect::<Vec<_>>().join(", ")
+}
+
 fn deliveries_table(deliveries: &[DeliveryView]) -> String {
     if deliveries.is_empty() {
-        return "nothing was sent yet; `farm stream webhook ping` sends a message".into();
+        return "nothing was sent yet; `farm webhook ping` sends a message".into();
     }
     let now = now_ms();
     let rows: Vec<_> = deliveries
@@ -104,12 +114,13 @@ fn deliveries_table(deliveries: &[DeliveryView]) -> String {
     table(&columns, &rows)
 }
 
-fn kind(event: &StreamEvent) -> &'static str {
+fn kind(event: &Happening) -> &'static str {
     match event {
-        StreamEvent::SessionStarted { .. } => "session.started",
-        StreamEvent::SessionEnded { .. } => "session.ended",
-        StreamEvent::RecordingReady { .. } => "recording.ready",
-        StreamEvent::HealthChanged { .. } => "health.changed",
-        StreamEvent::Ping => "ping",
+        Happening::SessionStarted { .. } => "session.started",
+        Happening::SessionEnded { .. } => "session.ended",
+        Happening::RecordingReady { .. } => "recording.ready",
+        Happening::HealthChanged { .. } => "health.changed",
+        Happening::JobChanged { .. } => "job.changed",
+        Happening::Ping => "ping",
     }
 }

@@ -7,13 +7,12 @@
 //!
 //! Reading order: [`ladder`] (what is made) → [`view`] (what broadcasters see) → [`gateway`] (what
 //! gateways are given and report) → [`worker`] (what workers are given) → [`claim`] (what is signed)
-//! → [`webhook`].
+//! → [`crate::webhook`].
 
 pub mod claim;
 pub mod gateway;
 pub mod ladder;
 pub mod view;
-pub mod webhook;
 pub mod worker;
 
 pub use claim::{ClaimReceipt, SegmentClaim};

@@ -16,7 +16,7 @@ impl App {
     /// Makes a key that acts for the account.
     pub(crate) async fn create_key(
         &self,
-        InPerson(account): InPerson,
+        InPerson { account, .. }: InPerson,
         request: KeyRequest,
     ) -> Result<NewKeyView, Refusal> {
         let refuse =
@@ -51,7 +51,7 @@ impl App {
     /// One page of an account's keys, newest first. The cursor is the last one's time and id.
     pub(crate) async fn keys(
         &self,
-        InPerson(account): InPerson,
+        InPerson { account, .. }: InPerson,
         cursor: Option<String>,
         limit: u32,
     ) -> Result<KeyPage, Refusal> {
@@ -76,7 +76,7 @@ impl App {
     /// Deletes a key. It is refused from now on, and whoever is signed in by it is signed out.
     pub(crate) async fn delete_key(
         self: &Arc<Self>,
-        InPerson(account): InPerson,
+        InPerson { account, .. }: InPerson,
         key: KeyId,
     ) -> Result<(), Refusal> {
         let (app, id) = (self.clone(), TokenId(key.0));

@@ -54,6 +54,20 @@ impl AccountStore for Sqlite {
     fn end_sign_in(&self, hash: [u8; 32]) -> Later<'_, ()> {
         self.write(move |db| Box::pin(end_sign_in(db, hash)))
     }
+    fn end_other_sign_ins(&self, account: TokenId, kept: [u8; 32]) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(end_other_sign_ins(db, account, kept)))
+    }
+    fn change_password(
+        &self,
+        account: TokenId,
+        from: String,
+        to: String,
+        kept: [u8; 32],
+    ) -> Later<'_, bool> {
+        self.write(move |db| {
+            Box::pin(async move { change_password(db, account, &from, &to, kept).await })
+        })
+    }
     fn add_key(&self, key: NewKey) -> Later<'_, bool> {
         self.write(move |db| Box::pin(async move { add_key(db, &key).await }))
     }
@@ -184,6 +198,39 @@ async fn renew_sign_in(db: &mut SqliteConnection, renewed: SignedIn) -> Result<(
 async fn end_sign_in(db: &mut SqliteConnection, hash: [u8; 32]) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM sign_in WHERE hash = $1").bind(&hash[..]).execute(db).await?;
     Ok(())
+}
+
+async fn end_other_sign_ins(
+    db: &mut SqliteConnection,
+    account: TokenId,
+    kept: [u8; 32],
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sign_in WHERE account = $1 AND hash <> $2")
+        .bind(&account.0[..])
+        .bind(&kept[..])
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn change_password(
+    db: &mut SqliteConnection,
+    account: TokenId,
+    from: &str,
+    to: &str,
+    kept: [u8; 32],
+) -> Result<bool, StoreError> {
+    let changed = sqlx::query("UPDATE account SET password = $3 WHERE id = $1 AND password = $2")
+        .bind(&account.0[..])
+        .bind(from)
+        .bind(to)
+        .execute(&mut *db)
+        .await?;
+    if changed.rows_affected() == 0 {
+        return Ok(false);
+    }
+    end_other_sign_ins(db, account, kept).await?;
+    Ok(true)
 }
 
 async fn add_key(db: &mut SqliteConnection, key: &NewKey) -> Result<bool, StoreError> {

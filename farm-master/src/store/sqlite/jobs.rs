@@ -2,6 +2,7 @@
 
 use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, to_json};
 use super::seconds;
+use super::webhooks::{self, About};
 use crate::auth::TokenId;
 use crate::store::{Changed, Creation, NewJob, StoreError, Waiting};
 use sqlx::{Row, SqliteConnection};
@@ -9,6 +10,7 @@ use tessera_farm_core::chunk::{Chunk, UnitState};
 use tessera_farm_core::job::{JobChange, has_ended, step};
 use tessera_protocol::JobId;
 use tessera_protocol::job::{JobEvent, JobView};
+use tessera_protocol::webhook::Happening;
 
 /// How long an idempotency key is remembered.
 const KEY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -59,7 +61,7 @@ pub(super) async fn create(
     .execute(&mut *db)
     .await?;
     let job = Job::of(db, new.id).await?;
-    emit(db, new.id, &JobEvent::State { state: job.state, reason: None }).await?;
+    tell(db, &job, None, new.now_ms).await?;
     Ok(Creation::Created(job.view()?))
 }
 
@@ -116,6 +118,7 @@ pub(super) async fn change(
     id: JobId,
     change: JobChange,
     reason: Option<String>,
+    now_ms: i64,
 ) -> Result<Changed, StoreError> {
     let Some(job) = Job::find(db, id).await? else { return Ok(Changed::Unknown) };
     let Ok(state) = step(job.state, change) else { return Ok(Changed::Ended(job.state)) };
@@ -131,8 +134,9 @@ pub(super) async fn change(
     if has_ended(state) {
         clear(db, id).await?;
     }
-    emit(db, id, &JobEvent::State { state, reason }).await?;
-    Ok(Changed::Done(Box::new(Job::of(db, id).await?.view()?)))
+    let job = Job::of(db, id).await?;
+    tell(db, &job, reason, now_ms).await?;
+    Ok(Changed::Done(Box::new(job.view()?)))
 }
 
 /// Drops what only a job that goes on needs. Its leases end with it.
@@ -157,13 +161,14 @@ pub(super) async fn finish(
     id: JobId,
     movie: bool,
     reason: Option<String>,
+    now_ms: i64,
 ) -> Result<Changed, StoreError> {
     sqlx::query("UPDATE job SET movie = $2 WHERE id = $1 AND state < 2")
         .bind(&id.0[..])
         .bind(i64::from(movie))
         .execute(&mut *db)
         .await?;
-    change(db, id, JobChange::Finished, reason).await
+    change(db, id, JobChange::Finished, reason, now_ms).await
 }
 
 pub(super) async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<JobView>, StoreError> {
@@ -251,6 +256,19 @@ pub(super) async fn save_chunk(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Tells whoever follows a job how it stands now, and the webhooks of its owner.
+async fn tell(
+    db: &mut SqliteConnection,
+    job: &Job,
+    reason: Option<String>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let state = job.state;
+    emit(db, job.id, &JobEvent::State { state, reason: reason.clone() }).await?;
+    let event = Happening::JobChanged { name: job.spec.name.clone(), state, reason };
+    webhooks::emit(db, job.owner, About::Job(job.id), event, now_ms).await
 }
 
 /// Puts an event into the outbox. Of counts only the newest stays.

@@ -108,7 +108,7 @@ async fn lease(db: &mut SqliteConnection, ask: &LeaseAsk, job: Job) -> Result<Le
     let units = take(&job.plan()?, &mut chunk, number, ask.samples_wanted, most_units)
         .ok_or_else(|| corrupt(format!("chunk {number} of job {} has no free unit", job.id)))?;
     if let Some(Decision::Pause(why)) = job.overrun(units.len() as u64) {
-        jobs::change(db, job.id, JobChange::Pause, Some(why)).await?;
+        jobs::change(db, job.id, JobChange::Pause, Some(why), ask.now_ms).await?;
         pay::set_short(db, job.id, pay::Short::Work).await?;
         return Ok(Leased::Nothing(Vec::new()));
     }
@@ -351,7 +351,7 @@ pub(super) async fn end(
     .bind(&job.id.0[..])
     .execute(&mut *db)
     .await?;
-    jobs::change(db, job.id, JobChange::Exhausted, Some(told)).await?;
+    jobs::change(db, job.id, JobChange::Exhausted, Some(told), now_ms).await?;
     Ok(Freed { ended: true, failed_job: Some(job.id) })
 }
 

@@ -8,8 +8,8 @@ use crate::store::webhooks::{Attempt, Due, Webhook, WebhookStore};
 use tessera_protocol::stream::SegmentNumber;
 use tessera_protocol::stream::gateway::{AuditReport, GatewayDoors, GatewayView};
 use tessera_protocol::stream::view::{HealthNote, SegmentView};
-use tessera_protocol::stream::webhook::DeliveryView;
 use tessera_protocol::stream::worker::WorkerView;
+use tessera_protocol::webhook::DeliveryView;
 use tessera_protocol::{DeliveryId, GatewayId, LeaseId, NodeId, SessionId, StreamId, WebhookId};
 use tessera_verify::segment::record::Record;
 

@@ -359,8 +359,9 @@ impl Store for Sqlite {
         id: JobId,
         change: JobChange,
         reason: Option<String>,
+        now_ms: i64,
     ) -> Later<'_, Changed> {
-        self.write(move |db| Box::pin(jobs::change(db, id, change, reason)))
+        self.write(move |db| Box::pin(jobs::change(db, id, change, reason, now_ms)))
     }
     fn waiting(&self, id: JobId) -> Later<'_, Waiting> {
         self.read(move |db| Box::pin(jobs::waiting(db, id)))
@@ -442,8 +443,14 @@ impl Store for Sqlite {
     fn unfinished_jobs(&self) -> Later<'_, Vec<JobView>> {
         self.read(|db| Box::pin(jobs::unfinished(db)))
     }
-    fn finish_job(&self, id: JobId, movie: bool, reason: Option<String>) -> Later<'_, Changed> {
-        self.write(move |db| Box::pin(jobs::finish(db, id, movie, reason)))
+    fn finish_job(
+        &self,
+        id: JobId,
+        movie: bool,
+        reason: Option<String>,
+        now_ms: i64,
+    ) -> Later<'_, Changed> {
+        self.write(move |db| Box::pin(jobs::finish(db, id, movie, reason, now_ms)))
     }
     fn spent_results(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<StoredResult>> {
         self.read(move |db| Box::pin(results::spent(db, until_ms, limit)))

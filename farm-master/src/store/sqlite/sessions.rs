@@ -2,7 +2,8 @@
 
 use super::jobs::next;
 use super::rows::{bytes, corrupt, count, json, sql, to_json};
-use super::{streams, webhooks};
+use super::streams;
+use super::webhooks::{self, About};
 use crate::auth::TokenId;
 use crate::rules::fence::{Grant, first_of_next};
 use crate::store::StoreError;
@@ -13,7 +14,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use tessera_protocol::stream::SegmentNumber;
 use tessera_protocol::stream::view::{HealthNote, Recording, SessionView, StreamSpec};
-use tessera_protocol::stream::webhook::StreamEvent;
+use tessera_protocol::webhook::Happening;
 use tessera_protocol::{GatewayId, Generation, SessionId, StreamId};
 
 /// Sessions with what is needed of their streams.
@@ -216,8 +217,8 @@ async fn begin(
         .bind(&id.0[..])
         .execute(&mut *db)
         .await?;
-    let event = StreamEvent::SessionStarted { session: id };
-    webhooks::emit(db, stream.owner, ask.stream, event, ask.now_ms).await?;
+    let event = Happening::SessionStarted { session: id };
+    webhooks::emit(db, stream.owner, About::Stream(ask.stream), event, ask.now_ms).await?;
     Ok(no)
 }
 
@@ -324,8 +325,8 @@ pub(super) async fn tell_health(
         .bind(to_json(&health))
         .execute(&mut *db)
         .await?;
-    let event = StreamEvent::HealthChanged { session: id, health };
-    webhooks::emit(db, session.owner, session.view.stream, event, now_ms).await
+    let event = Happening::HealthChanged { session: id, health };
+    webhooks::emit(db, session.owner, About::Stream(session.view.stream), event, now_ms).await
 }
 
 /// Ends a session that is open; its gateway may publish until its lease ends.
@@ -347,8 +348,8 @@ pub(super) async fn end(
         .execute(&mut *db)
         .await?;
     end_leases(db, session.no, "the session ended", now_ms).await?;
-    let event = StreamEvent::SessionEnded { session: id, because: because.to_owned() };
-    webhooks::emit(db, session.owner, session.view.stream, event, now_ms).await
+    let event = Happening::SessionEnded { session: id, because: because.to_owned() };
+    webhooks::emit(db, session.owner, About::Stream(session.view.stream), event, now_ms).await
 }
 
 pub(super) async fn close(
@@ -387,8 +388,8 @@ async fn keep_recording(
         .execute(&mut *db)
         .await?;
     let event =
-        StreamEvent::RecordingReady { session: session.view.id, recording: recording.clone() };
-    webhooks::emit(db, session.owner, session.view.stream, event, now_ms).await
+        Happening::RecordingReady { session: session.view.id, recording: recording.clone() };
+    webhooks::emit(db, session.owner, About::Stream(session.view.stream), event, now_ms).await
 }
 
 pub(super) async fn release(db: &mut SqliteConnection, id: SessionId) -> Result<(), StoreError> {

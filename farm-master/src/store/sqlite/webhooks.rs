@@ -4,30 +4,42 @@ use super::jobs::next;
 use super::rows::{bytes, corrupt, count, json, to_json};
 use crate::auth::TokenId;
 use crate::store::StoreError;
-use crate::store::webhooks::{Attempt, Due, Then, Webhook};
+use crate::store::webhooks::{Attempt, Due, Hears, Then, Webhook};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
-use tessera_protocol::stream::webhook::{DeliveryState, DeliveryView, StreamEvent, WebhookEvent};
-use tessera_protocol::{DeliveryId, StreamId, WebhookId};
+use tessera_protocol::webhook::{DeliveryState, DeliveryView, Happening, WebhookEvent};
+use tessera_protocol::{DeliveryId, JobId, StreamId, WebhookId};
 
 /// Most deliveries of a webhook that are kept; the oldest go.
 const KEPT: i64 = 1000;
 
-/// Puts what happened to a stream into the outbox, for every webhook that hears of it.
+/// What a message is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum About {
+    Nothing,
+    Stream(StreamId),
+    Job(JobId),
+}
+
+/// Puts what happened into the outbox, for every webhook that hears of it.
 pub(super) async fn emit(
     db: &mut SqliteConnection,
     owner: TokenId,
-    stream: StreamId,
-    event: StreamEvent,
+    about: About,
+    event: Happening,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query("SELECT id FROM webhook WHERE owner = $1 OR everybody = 1")
-        .bind(&owner.0[..])
-        .fetch_all(&mut *db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT id FROM webhook WHERE (owner = $1 OR everybody = 1) \
+         AND CASE WHEN $2 THEN jobs ELSE streams END = 1",
+    )
+    .bind(&owner.0[..])
+    .bind(matches!(about, About::Job(_)))
+    .fetch_all(&mut *db)
+    .await?;
     for row in &rows {
         let webhook = WebhookId(bytes(row, "id")?);
-        put(db, webhook, Some(stream), event.clone(), now_ms).await?;
+        put(db, webhook, about, event.clone(), now_ms).await?;
     }
     Ok(())
 }
@@ -37,7 +49,7 @@ pub(super) async fn ping(
     webhook: WebhookId,
     now_ms: i64,
 ) -> Result<DeliveryView, StoreError> {
-    let id = put(db, webhook, None, StreamEvent::Ping, now_ms).await?;
+    let id = put(db, webhook, About::Nothing, Happening::Ping, now_ms).await?;
     let (_, view) = find(db, webhook, id).await?.ok_or_else(|| corrupt("a ping went missing"))?;
     Ok(view)
 }
@@ -45,13 +57,18 @@ pub(super) async fn ping(
 async fn put(
     db: &mut SqliteConnection,
     webhook: WebhookId,
-    stream: Option<StreamId>,
-    event: StreamEvent,
+    about: About,
+    event: Happening,
     now_ms: i64,
 ) -> Result<DeliveryId, StoreError> {
     let seq = next(db, "delivery").await?;
     let id = delivery_id(webhook, seq);
-    let body = to_json(&WebhookEvent { id, stream, at_ms: now_ms, event });
+    let (stream, job) = match about {
+        About::Nothing => (None, None),
+        About::Stream(stream) => (Some(stream), None),
+        About::Job(job) => (None, Some(job)),
+    };
+    let body = to_json(&WebhookEvent { id, stream, job, at_ms: now_ms, event });
     sqlx::query(
         "INSERT INTO delivery (id, seq, webhook, body, state, next_ms, created_ms) \
          VALUES ($1, $2, $3, $4, 0, $5, $5)",
@@ -97,8 +114,8 @@ pub(super) async fn create(
         return Ok(false);
     }
     sqlx::query(
-        "INSERT INTO webhook (id, owner, everybody, url, secret, created_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO webhook (id, owner, everybody, url, secret, created_ms, streams, jobs) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&webhook.id.0[..])
     .bind(&webhook.owner.0[..])
@@ -106,16 +123,20 @@ pub(super) async fn create(
     .bind(&webhook.url)
     .bind(&webhook.secret)
     .bind(webhook.created_ms)
+    .bind(i64::from(webhook.hears.streams))
+    .bind(i64::from(webhook.hears.jobs))
     .execute(db)
     .await?;
     Ok(true)
 }
 
 fn read(row: &SqliteRow) -> Result<Webhook, StoreError> {
+    let flag = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? != 0);
     Ok(Webhook {
         id: WebhookId(bytes(row, "id")?),
         owner: TokenId(bytes(row, "owner")?),
-        everybody: row.try_get::<i64, _>("everybody")? != 0,
+        everybody: flag("everybody")?,
+        hears: Hears { streams: flag("streams")?, jobs: flag("jobs")? },
         url: row.try_get("url")?,
         secret: row.try_get("secret")?,
         created_ms: row.try_get("created_ms")?,

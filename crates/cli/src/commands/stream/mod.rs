@@ -2,7 +2,6 @@
 
 pub(crate) mod describe;
 mod watch;
-mod webhook;
 
 use super::money::open;
 use crate::args::{CreateStreamArgs, ReclaimStreamArgs, StreamCommand, StreamRef, TopUpStreamArgs};
@@ -58,7 +57,6 @@ pub(crate) async fn run(
             voice.result(&ended, || format!("stream {} has ended", ended.id))
         }
         StreamCommand::Segments { stream } => segments(client, &stream, voice).await,
-        StreamCommand::Webhook(command) => webhook::run(client, command, voice).await,
     }
 }
 
