@@ -3,7 +3,10 @@
 //   TESSERA_PORTAL    where the farm answers
 //   TESSERA_TOKEN     the operator's
 //   TESSERA_JOB       the job, of ten frames
+//   TESSERA_FOLDER    where a file `begins` is made once the page shows it: only then a node comes
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Visitor } from './visitor.js';
 
 const job = process.env['TESSERA_JOB'] ?? '';
@@ -30,7 +33,8 @@ try {
     return answer.units.verified;
   };
   await visitor.go(`/jobs/${job}`);
-  await page.getByRole('img', { name: /What is verified of frame/ }).waitFor();
+  await page.locator('aside .unseen').waitFor({ state: 'attached' });
+  writeFileSync(join(process.env['TESSERA_FOLDER'] ?? '', 'begins'), '');
   const before = await verified();
   const begun = performance.now();
   for (let time = 0; time < TIMES; time += 1) {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::time::Duration;
 use world::farm::{Device, Farm};
+use world::process::eventually;
 use world::walk::Walk;
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -36,11 +37,14 @@ pub(crate) async fn watch_a_large_job() -> anyhow::Result<()> {
         bail!("the job has {} units", spec.units());
     }
     let job = client.submit(&spec, "bench").await?.id;
-    let _node = farm.start_node("node", Device::Cpu);
-    farm.joined(&client, 1).await;
     let token = std::fs::read_to_string(farm.token_file())?;
     let said = walk.with("TESSERA_TOKEN", token.trim()).with("TESSERA_JOB", &job.to_string());
-    let said = said.take("smooth.js", &farm).await;
+    let begins = farm.path().join("begins");
+    let node = async {
+        eventually("the page shows the job", async || begins.exists().then_some(())).await;
+        farm.start_node("node", Device::Cpu)
+    };
+    let (said, _node) = tokio::join!(said.take("smooth.js", &farm), node);
     let seen = said.lines().find_map(|line| serde_json::from_str::<Seen>(line).ok());
     let Seen { seconds, tiles, long_tasks, longest_ms, memory_mb } =
         seen.with_context(|| format!("the page said nothing of it:\n{said}"))?;
