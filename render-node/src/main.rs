@@ -1,8 +1,10 @@
 //! The program `render-node`.
 
 use clap::{Parser, Subcommand};
-use render_node::commands::{check, install, render, run, stake, status};
+use render_node::commands::{check, install, render, run, stake, status, wish};
+use render_node::install::Layout;
 use std::process::ExitCode;
+use tessera_protocol::node::NodeWish;
 
 /// Renders glTF scenes, alone or for a farm.
 #[derive(Debug, Parser)]
@@ -26,6 +28,12 @@ enum Command {
     Uninstall(install::Removal),
     /// Show what the node of this machine has earned, and why it waits.
     Status(status::Arguments),
+    /// Have the node's leases taken back and get no work until it is resumed.
+    Pause(stake::Arguments),
+    /// Let the node end what it has and get no new work until it is resumed.
+    Drain(stake::Arguments),
+    /// Have the node work again.
+    Resume(stake::Arguments),
     /// Show what lies under the node's key on the farm's chain, and what it vouches with.
     Wallet(stake::Arguments),
     /// Vouch for the node with tokens of its key: whoever signs two results for one lease loses them.
@@ -40,6 +48,7 @@ enum Command {
 
 fn main() -> ExitCode {
     quiet_the_device_chooser();
+    speak_for_the_service();
     let result = match Arguments::parse().command {
         Command::Render(arguments) => render::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -47,6 +56,9 @@ fn main() -> ExitCode {
         Command::Install(arguments) => install::install(&arguments),
         Command::Uninstall(arguments) => install::uninstall(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Pause(arguments) => wish::run(&arguments, NodeWish::Pause),
+        Command::Drain(arguments) => wish::run(&arguments, NodeWish::Drain),
+        Command::Resume(arguments) => wish::run(&arguments, NodeWish::Work),
         Command::Wallet(arguments) => stake::wallet(&arguments),
         Command::Stake(arguments) => stake::stake(&arguments),
         Command::Unstake(arguments) => stake::unstake(&arguments),
@@ -58,6 +70,21 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("render-node: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where the node of this machine is a service, what is asked and said without further words is of it, if the
+/// user may read whom it works for. The service itself is told everything.
+fn speak_for_the_service() {
+    let command = std::env::args().nth(1);
+    if matches!(command.as_deref(), Some("run" | "install" | "uninstall")) {
+        return;
+    }
+    for (name, value) in Layout::of_this_machine().words() {
+        if std::env::var_os(name).is_none() {
+            // SAFETY: no other thread has started yet that could read the environment meanwhile.
+            unsafe { std::env::set_var(name, value) };
         }
     }
 }

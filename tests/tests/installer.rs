@@ -7,6 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use tessera_client::Client;
+use tessera_protocol::node::NodeWish;
 use tessera_protocol::token::TokenScope;
 use world::farm::Farm;
 use world::process::{PATIENCE, eventually};
@@ -202,6 +203,15 @@ async fn works(machine: &mut Machine, client: &Client) {
     })
     .await;
     assert_eq!(nodes[0].name, "a machine");
+    for (order, wish) in
+        [("pause", NodeWish::Pause), ("resume", NodeWish::Work), ("drain", NodeWish::Drain)]
+    {
+        let said = machine.succeeds(&format!("render-node {order}"));
+        assert!(said.starts_with("a machine "), "{said}");
+        assert_eq!(client.nodes().await.unwrap()[0].wish, wish, "after {order}");
+    }
+    let said = machine.succeeds("render-node status");
+    assert!(said.starts_with("a machine ("), "{said}");
     let (said, status) = machine.run(&format!("kill -9 {}", started.trim())).unwrap();
     assert_eq!(status, 0, "{said}");
 }

@@ -109,20 +109,20 @@ async fn a_stream_is_made_found_and_ended() {
 async fn a_webhook_is_made_tried_and_removed() {
     let master = Master::start().await;
     // Nobody listens there, which the delivery's answer says.
-    let made = master.json(&["stream", "webhook", "add", "http://127.0.0.1:1/hook"]).await;
+    let made = master.json(&["webhook", "add", "http://127.0.0.1:1/hook"]).await;
     let id = made["id"].as_str().unwrap();
     let secret = made["secret"].as_str().unwrap();
-    let listed = master.text(&["stream", "webhook", "list"]).await;
+    let listed = master.text(&["webhook", "list"]).await;
     assert!(listed.contains(id) && !listed.contains(secret), "{listed}");
-    let ping = master.json(&["stream", "webhook", "ping", id]).await;
+    let ping = master.json(&["webhook", "ping", id]).await;
     let delivery = ping["id"].as_str().unwrap();
-    let deliveries = master.text(&["stream", "webhook", "deliveries", id]).await;
+    let deliveries = master.text(&["webhook", "deliveries", id]).await;
     assert!(deliveries.contains(delivery) && deliveries.contains("ping"), "{deliveries}");
-    let resent = master.json(&["stream", "webhook", "resend", id, delivery]).await;
+    let resent = master.json(&["webhook", "resend", id, delivery]).await;
     assert_eq!(resent["id"], ping["id"]);
-    master.json(&["stream", "webhook", "remove", id]).await;
-    assert!(master.text(&["stream", "webhook", "list"]).await.contains("webhook add"));
-    let gone = master.farm(&["stream", "webhook", "ping", id]).await;
+    master.json(&["webhook", "remove", id]).await;
+    assert!(master.text(&["webhook", "list"]).await.contains("webhook add"));
+    let gone = master.farm(&["webhook", "ping", id]).await;
     assert_eq!(gone.status.code(), Some(3), "{}", said(&gone));
     master.stop().await;
 }

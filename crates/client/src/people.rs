@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, UploadView, Why};
-use tessera_protocol::node::{NodePage, NodeView};
+use tessera_protocol::node::{NodePage, NodeView, NodeWish};
 use tessera_protocol::receipt::{Receipt, ReceiptPage};
 use tessera_protocol::token::{TokenRequest, TokenScope, TokenView};
-use tessera_protocol::{BlobHash, FrameNumber, JobId, LeaseId};
+use tessera_protocol::{BlobHash, FrameNumber, JobId, LeaseId, NodeId};
 
 /// How long a call that may be repeated is repeated unless told otherwise: longer than a master
 /// takes to restart, shorter than a person waits without wondering.
@@ -179,6 +179,16 @@ impl Client {
         progress: Progress,
     ) -> Result<(), ClientError> {
         self.save(&format!("v1/leases/{lease}/result"), path, &progress).await
+    }
+
+    /// Tells what its owner wants of a node.
+    pub async fn wish_node(&self, node: NodeId, wish: NodeWish) -> Result<NodeView, ClientError> {
+        let order = match wish {
+            NodeWish::Work => "resume",
+            NodeWish::Drain => "drain",
+            NodeWish::Pause => "pause",
+        };
+        self.post(&format!("v1/nodes/{node}/{order}")).await
     }
 
     /// All nodes that ever joined.

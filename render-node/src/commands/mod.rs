@@ -6,6 +6,7 @@ pub mod render;
 pub mod run;
 pub mod stake;
 pub mod status;
+pub mod wish;
 
 use crate::render::cpu::CpuBackend;
 use crate::render::gpu::GpuBackend;

@@ -14,10 +14,10 @@ use tessera_wallet::Wallet;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    master: MasterArguments,
+    pub(super) master: MasterArguments,
     /// The node's own folder.
-    #[arg(long, value_name = "DIR", default_value = ".tessera-node")]
-    state: PathBuf,
+    #[arg(long, value_name = "DIR", env = "TESSERA_NODE_STATE", default_value = ".tessera-node")]
+    pub(super) state: PathBuf,
 }
 
 /// The same, and how much.

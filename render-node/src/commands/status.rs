@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The node's own folder.
-    #[arg(long, value_name = "DIR", default_value = ".tessera-node")]
+    #[arg(long, value_name = "DIR", env = "TESSERA_NODE_STATE", default_value = ".tessera-node")]
     state: PathBuf,
     /// Print it as JSON.
     #[arg(long)]

@@ -107,6 +107,27 @@ impl Layout {
         ["/var/lib/private", "/var/lib"].map(|folder| self.at(folder).join(SERVICE))
     }
 
+    /// That of this machine, wherever its program lies.
+    pub fn of_this_machine() -> Self {
+        Self::new(Path::new("/"), Path::new(""))
+    }
+
+    /// What the environment of a command that is about the service says: whom it works for, what lets it
+    /// join, and where its state is; as much of it as the user may read.
+    pub fn words(&self) -> Vec<(&'static str, String)> {
+        let settings = fs::read_to_string(self.settings().join("node.env")).unwrap_or_default();
+        let master = settings.lines().find_map(|line| line.strip_prefix("TESSERA_MASTER=\""));
+        let master = master.and_then(|rest| rest.strip_suffix('"')).map(str::to_owned);
+        let token = fs::read_to_string(self.settings().join("token")).ok();
+        let state = self.state().into_iter().find(|folder| folder.join("node.key").exists());
+        let words = [
+            ("TESSERA_MASTER", master),
+            ("TESSERA_TOKEN", token.map(|token| token.trim().to_owned())),
+            ("TESSERA_NODE_STATE", state.map(|folder| folder.display().to_string())),
+        ];
+        words.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+    }
+
     /// Writes every file, replacing those of an earlier installation.
     pub fn install(&self, wish: &Wish, own: &Path) -> Result<(), InstallError> {
         let settings = settings_text(wish)?;
@@ -283,10 +304,17 @@ mod tests {
 
         let [state, _] = layout.state();
         fs::create_dir_all(&state).unwrap();
-        fs::write(state.join("key"), b"signs").unwrap();
+        fs::write(state.join("node.key"), b"signs").unwrap();
+        let said = [
+            ("TESSERA_MASTER", "https://farm.example".to_owned()),
+            ("TESSERA_TOKEN", "t0ken".to_owned()),
+            ("TESSERA_NODE_STATE", state.display().to_string()),
+        ];
+        assert_eq!(layout.words(), said);
         layout.uninstall(false).unwrap();
-        assert_eq!(files(root.path()), ["downloaded", "var/lib/private/tessera-node/key"]);
+        assert_eq!(files(root.path()), ["downloaded", "var/lib/private/tessera-node/node.key"]);
         assert!(layout.has_state());
+        assert_eq!(layout.words(), [said[2].clone()]);
         for _ in 0..2 {
             layout.uninstall(true).unwrap();
             assert_eq!(files(root.path()), ["downloaded"]);

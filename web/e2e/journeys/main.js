@@ -62,7 +62,9 @@ async function journeys() {
 
 /** @param {(name: string) => Promise<Visitor>} come */
 async function rendering(come) {
-  const artist = new Artist(await step('an artist signs up', come('ada')), folder);
+  const ada = await step('an artist signs up', come('ada'));
+  await step('a password is changed and a webhook made', looksAfter(ada));
+  const artist = new Artist(ada, folder);
   await step('a scene is dropped, quoted, paid for and sent', artist.sendsAScene());
   const owner = new Owner(await step('a node owner signs up', come('otto')), folder);
   const node = await step('a pasted line adds a node', owner.addsANode());
@@ -71,6 +73,23 @@ async function rendering(come) {
   const cost = await step('the film is approved and fetched', artist.takesTheFilm());
   await step('the node is paid what the job cost', owner.seesItPaid(cost));
   await stop(node);
+}
+
+/** @param {Visitor} visitor */
+async function looksAfter(visitor) {
+  const { page } = visitor;
+  await visitor.choose('Account');
+  await page.getByLabel('Present password').fill('four random words of ada');
+  await page.getByLabel('New password').fill('four other words of ada');
+  await page.getByRole('button', { name: 'Change it' }).click();
+  await page.getByText('The password is changed').first().waitFor();
+  await visitor.look('account');
+  await visitor.choose('Webhooks');
+  await page.getByLabel('Address').fill('http://127.0.0.1:9/hook');
+  await page.getByRole('button', { name: 'Add it' }).click();
+  await page.getByText('Each message is signed').waitFor();
+  await page.getByText('jobs, streams').waitFor();
+  await visitor.look('webhooks');
 }
 
 /** @param {(name: string) => Promise<Visitor>} come */
