@@ -78,7 +78,10 @@ fn main() -> ExitCode {
 /// user may read whom it works for. The service itself is told everything.
 fn speak_for_the_service() {
     let command = std::env::args().nth(1);
-    if matches!(command.as_deref(), Some("run" | "install" | "uninstall")) {
+    let is_told = std::env::var_os("TESSERA_MASTER").is_some()
+        || std::env::args().any(|word| word.starts_with("--master"));
+    // Another master than the service's must not get the service's token.
+    if is_told || matches!(command.as_deref(), Some("run" | "install" | "uninstall")) {
         return;
     }
     for (name, value) in Layout::of_this_machine().words() {

@@ -210,6 +210,16 @@ async fn works(machine: &mut Machine, client: &Client) {
         assert!(said.starts_with("a machine "), "{said}");
         assert_eq!(client.nodes().await.unwrap()[0].wish, wish, "after {order}");
     }
+    let (said, status) = machine
+        .run(
+            "chroot m env -u TESSERA_TOKEN render-node pause --master http://127.0.0.1:1 \
+             --state /var/lib/tessera-node",
+        )
+        .unwrap();
+    assert!(
+        status != 0 && said.contains("no token"),
+        "the service's token is its master's: {said}"
+    );
     let said = machine.succeeds("render-node status");
     assert!(said.starts_with("a machine ("), "{said}");
     let (said, status) = machine.run(&format!("kill -9 {}", started.trim())).unwrap();

@@ -60,13 +60,12 @@ impl App {
         bytes: u64,
         announced: Option<BlobHash>,
     ) -> Result<(UploadId, u64), Refusal> {
-        self.forget_stale_uploads().await?;
+        let all = self.fresh_uploads().await?;
         let known = match announced {
             Some(blob) => self.store.blob(blob, Some(owner)).await?.filter(|known| *known == bytes),
             None => None,
         };
         let owner = AccountId(owner.0);
-        let all = self.blocking(|app| app.blobs.partials()).await.map_err(Refusal::internal)??;
         let own = || all.iter().filter(|(_, of)| of.owner == owner);
         let same = |of: &Partial| announced.is_some() && of.announced == announced;
         if let Some((id, of)) = own().find(|(_, of)| same(of) && of.bytes == bytes) {
@@ -133,15 +132,17 @@ impl App {
         Ok(forgotten.map_err(Refusal::internal)??)
     }
 
-    /// Forgets what did not get on for a day.
-    async fn forget_stale_uploads(self: &Arc<Self>) -> Result<(), Refusal> {
+    /// All uploads but those that did not get on for a day, which are forgotten.
+    async fn fresh_uploads(self: &Arc<Self>) -> Result<Vec<(UploadId, Partial)>, Refusal> {
         let kept_ms = i64::try_from(FORGOTTEN_AFTER.as_millis()).unwrap_or(i64::MAX);
         let until_ms = self.clock.now_ms().saturating_sub(kept_ms);
         let all = self.blocking(|app| app.blobs.partials()).await.map_err(Refusal::internal)??;
-        for (id, _) in all.into_iter().filter(|(_, of)| of.touched_ms < until_ms) {
+        let (stale, fresh): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(_, of)| of.touched_ms < until_ms);
+        for (id, _) in stale {
             self.forget_upload(id).await?;
         }
-        Ok(())
+        Ok(fresh)
     }
 }
 
