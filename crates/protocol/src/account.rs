@@ -7,8 +7,10 @@ use crate::token::TokenScope;
 use crate::{AccountId, KeyId};
 use serde::{Deserialize, Serialize};
 
-/// The cookie that a browser is known by.
+/// The cookie that a browser is known by, on a master that is for its own machine alone …
 pub const COOKIE: &str = "tessera_session";
+/// … and on any other.
+pub const SECURE_COOKIE: &str = "__Host-tessera_session";
 /// The header that says that a request by cookie was meant: it carries [`AccountSession::csrf`].
 pub const CSRF_HEADER: &str = "x-tessera-csrf";
 

@@ -84,7 +84,9 @@ impl App {
         let now_ms = self.clock.now_ms();
         self.people.limits.need_sign_in(peer, now_ms)?;
         let entered = match request {
-            SignInRequest::Password { name, password } => self.by_password(name, password).await?,
+            SignInRequest::Password { name, password } => {
+                self.by_password(peer, name, password).await?
+            }
             SignInRequest::Wallet { address, challenge, signature } => {
                 let wallet =
                     self.people.challenges.answer(&address, &challenge, &signature, now_ms);
@@ -96,8 +98,13 @@ impl App {
         Ok(entered)
     }
 
-    async fn by_password(&self, name: String, password: String) -> Result<Entered, Refusal> {
-        self.people.limits.need_name(&name, self.clock.now_ms())?;
+    async fn by_password(
+        &self,
+        peer: IpAddr,
+        name: String,
+        password: String,
+    ) -> Result<Entered, Refusal> {
+        self.people.limits.need_name(&name, peer, self.clock.now_ms())?;
         let account = self.store.account_by_name(name.clone()).await?;
         let stored = account.as_ref().and_then(|account| account.password.clone());
         let right = self.people.passwords.verify(password, stored).await?;
@@ -170,6 +177,7 @@ impl App {
     /// guesses at the door.
     pub(crate) async fn change_password(
         &self,
+        peer: IpAddr,
         person: InPerson,
         request: PasswordRequest,
     ) -> Result<(), Refusal> {
@@ -181,7 +189,7 @@ impl App {
         let (name, stored) = named.ok_or_else(|| {
             Refusal::new(Code::AccountRefused, "The account has no password: its wallet signs in.")
         })?;
-        self.people.limits.need_name(&name, self.clock.now_ms())?;
+        self.people.limits.need_name(&name, peer, self.clock.now_ms())?;
         let wrong = || {
             Refusal::new(
                 Code::PasswordRefused,

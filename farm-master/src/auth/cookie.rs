@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tessera_protocol::account::{COOKIE, CSRF_HEADER};
+use tessera_protocol::account::{COOKIE, CSRF_HEADER, SECURE_COOKIE};
 
 /// How long a session stands without being used.
 pub(crate) const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -25,12 +25,13 @@ impl SessionSecret {
         Ok(Self(secret))
     }
 
-    /// The secret of a request's cookie, where it has one.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// The secret of a request's cookie, where it has one; `secure` as it was set.
+    pub(crate) fn of(headers: &HeaderMap, secure: bool) -> Option<Self> {
+        let name = name(secure);
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut values = lines
             .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+            .filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
         let mut secret = [0; 32];
         hex::decode_to_slice(values.next()?, &mut secret).ok()?;
         Some(Self(secret))
@@ -66,10 +67,17 @@ pub(crate) fn clear(secure: bool) -> HeaderValue {
     line("", 0, secure)
 }
 
+/// What it is called. Browsers take the longer name from nobody but this very site, over TLS: no neighbour of
+/// the same domain can set it (RFC 6265bis, section 4.1.3.2).
+fn name(secure: bool) -> &'static str {
+    if secure { SECURE_COOKIE } else { COOKIE }
+}
+
 fn line(value: &str, seconds: u64, secure: bool) -> HeaderValue {
+    let name = name(secure);
     let secure = if secure { "; Secure" } else { "" };
     let line =
-        format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
+        format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
     HeaderValue::try_from(line).expect("hexadecimal digits and plain words")
 }
 
@@ -99,12 +107,20 @@ mod tests {
             vec!["a=b".to_owned(), format!("{COOKIE}={hex}")],
         ] {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            assert_eq!(SessionSecret::of(&headers(&lines)).unwrap().0, secret.0, "{lines:?}");
+            assert_eq!(
+                SessionSecret::of(&headers(&lines), false).unwrap().0,
+                secret.0,
+                "{lines:?}"
+            );
+            assert!(SessionSecret::of(&headers(&lines), true).is_none(), "a neighbour may set it");
         }
+        let whole = format!("{SECURE_COOKIE}={hex}");
+        assert!(SessionSecret::of(&headers(&[&whole]), true).is_some());
+        assert!(SessionSecret::of(&headers(&[&whole]), false).is_none());
         for line in ["", "a=b", "tessera_session=", "tessera_session=ab", "xtessera_session=ab"] {
-            assert!(SessionSecret::of(&headers(&[line])).is_none(), "{line}");
+            assert!(SessionSecret::of(&headers(&[line]), false).is_none(), "{line}");
         }
-        assert!(SessionSecret::of(&headers(&[&format!("{COOKIE}x={hex}")])).is_none());
+        assert!(SessionSecret::of(&headers(&[&format!("{COOKIE}x={hex}")]), false).is_none());
     }
 
     #[test]

@@ -106,11 +106,12 @@ pub(super) async fn sign_others_out(
     responses((status = 204, description = "It holds, and all other browsers are signed out"))
 )]
 pub(super) async fn change_password(
+    Peer(peer): Peer,
     person: InPerson,
     State(app): State<Arc<App>>,
     DeclaredJson(request): DeclaredJson<PasswordRequest>,
 ) -> Result<StatusCode, Refusal> {
-    app.change_password(person, request).await?;
+    app.change_password(peer, person, request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,10 +11,13 @@ use serde::de::DeserializeOwned;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::IntoParams;
 
 /// Largest JSON body, in bytes: a join with all its hashes fits ten times.
 const JSON_MAX: usize = 1 << 20;
+/// How long it may take to come: nobody's line is that slow, and some come byte by byte to hold up others.
+const JSON_WITHIN: Duration = Duration::from_secs(20);
 
 /// A body of JSON.
 pub(super) struct Json<T>(pub(super) T);
@@ -22,7 +25,14 @@ pub(super) struct Json<T>(pub(super) T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
-        let bytes = read_body(request.into_body(), JSON_MAX).await?;
+        let body = read_body(request.into_body(), JSON_MAX);
+        let bytes = tokio::time::timeout(JSON_WITHIN, body).await.map_err(|_| {
+            let seconds = JSON_WITHIN.as_secs();
+            Refusal::new(
+                Code::RequestTimedOut,
+                format!("The body did not come within {seconds} s."),
+            )
+        })??;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             malformed(format!("The body is not the JSON that is expected: {error}."))
         })

@@ -18,55 +18,79 @@ pub struct Allowance {
 pub struct Tries<K> {
     allowance: Allowance,
     most: usize,
-    /// When all of each one's tries are forgotten.
-    over_ms: HashMap<K, i64>,
+    who: HashMap<K, Tried>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tried {
+    /// When all of this one's tries are forgotten.
+    over_ms: i64,
+    /// Whether one was refused since they last were.
+    refused: bool,
+}
+
+/// There is no try left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany {
+    /// After how many milliseconds there is one.
+    pub wait_ms: i64,
+    /// Whether it is the first one refused for as long as all tries were not forgotten: worth a line in a log.
+    pub first: bool,
 }
 
 impl<K: Hash + Eq + Clone> Tries<K> {
     /// Nobody has tried. At most `most`, and at least one, are remembered; then those are forgotten first who
     /// would be soonest.
     pub fn new(allowance: Allowance, most: usize) -> Self {
-        Self { allowance, most: most.max(1), over_ms: HashMap::new() }
+        Self { allowance, most: most.max(1), who: HashMap::new() }
     }
 
-    /// Takes a try; otherwise, after how many milliseconds there is one.
-    pub fn take(&mut self, who: K, now_ms: i64) -> Result<(), i64> {
-        let over_ms = self.over_ms.get(&who).map_or(now_ms, |over_ms| now_ms.max(*over_ms));
-        let over_ms = over_ms + self.allowance.every_ms;
+    /// Takes a try, if there is one.
+    ///
+    /// # Errors
+    /// There is none for now.
+    pub fn take(&mut self, who: K, now_ms: i64) -> Result<(), TooMany> {
+        let fresh = Tried { over_ms: now_ms, refused: false };
+        let before = self.who.get(&who).filter(|tried| tried.over_ms > now_ms).unwrap_or(&fresh);
+        let tried = Tried { over_ms: before.over_ms + self.allowance.every_ms, ..*before };
         let latest_ms = now_ms + self.allowance.every_ms * i64::from(self.allowance.at_once);
-        if over_ms > latest_ms {
-            return Err(over_ms - latest_ms);
+        if tried.over_ms > latest_ms {
+            let refusal = TooMany { wait_ms: tried.over_ms - latest_ms, first: !tried.refused };
+            if let Some(tried) = self.who.get_mut(&who) {
+                tried.refused = true;
+            }
+            return Err(refusal);
         }
-        if !self.over_ms.contains_key(&who) {
+        if !self.who.contains_key(&who) {
             self.make_room(now_ms);
         }
-        self.over_ms.insert(who, over_ms);
+        self.who.insert(who, tried);
         Ok(())
     }
 
     /// Gives a try back that was no guess.
     pub fn give_back(&mut self, who: &K) {
-        if let Some(over_ms) = self.over_ms.get_mut(who) {
-            *over_ms -= self.allowance.every_ms;
+        if let Some(tried) = self.who.get_mut(who) {
+            tried.over_ms -= self.allowance.every_ms;
         }
     }
 
     /// Forgets all tries of one who has shown who he is.
     pub fn forget(&mut self, who: &K) {
-        self.over_ms.remove(who);
+        self.who.remove(who);
     }
 
     fn make_room(&mut self, now_ms: i64) {
-        if self.over_ms.len() < self.most {
+        if self.who.len() < self.most {
             return;
         }
-        self.over_ms.retain(|_, over_ms| *over_ms > now_ms);
-        if self.over_ms.len() < self.most {
+        self.who.retain(|_, tried| tried.over_ms > now_ms);
+        if self.who.len() < self.most {
             return;
         }
-        let soonest = self.over_ms.iter().min_by_key(|(_, over_ms)| **over_ms);
+        let soonest = self.who.iter().min_by_key(|(_, tried)| tried.over_ms);
         if let Some(who) = soonest.map(|(who, _)| who.clone()) {
-            self.over_ms.remove(&who);
+            self.who.remove(&who);
         }
     }
 }
@@ -82,16 +106,17 @@ mod tests {
     fn so_many_at_once_and_then_one_in_a_while() {
         let mut tries = Tries::new(THREE, 10);
         assert_eq!([0, 0, 0].map(|now| tries.take("a", now)), [Ok(()); 3]);
-        assert_eq!(tries.take("a", 0), Err(100));
-        assert_eq!(tries.take("a", 99), Err(1));
+        assert_eq!(tries.take("a", 0), Err(TooMany { wait_ms: 100, first: true }));
+        assert_eq!(tries.take("a", 99), Err(TooMany { wait_ms: 1, first: false }));
         assert_eq!(tries.take("b", 99), Ok(()), "another's tries are another's");
         assert_eq!(tries.take("a", 100), Ok(()));
         assert_eq!(
             tries.take("a", 100),
-            Err(100),
+            Err(TooMany { wait_ms: 100, first: false }),
             "waiting in vain costs nothing and gives nothing"
         );
         assert_eq!([1000; 3].map(|now| tries.take("a", now)), [Ok(()); 3]);
+        assert!(tries.take("a", 1000).unwrap_err().first, "all of it was forgotten in between");
     }
 
     #[test]
@@ -129,7 +154,7 @@ mod tests {
                 if tries.take(who, now_ms).is_ok() {
                     *taken.entry(who).or_insert(0i64) += 1;
                 }
-                prop_assert!(tries.over_ms.len() <= 8);
+                prop_assert!(tries.who.len() <= 8);
                 for taken in taken.values() {
                     prop_assert!(*taken <= 3 + now_ms / 100);
                 }

@@ -1,7 +1,7 @@
 //! How often somebody may try to come in. Only in memory: a restart forgets it.
 
 use crate::problem::{Code, Refusal};
-use crate::rules::tries::{Allowance, Tries};
+use crate::rules::tries::{Allowance, TooMany, Tries};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -41,22 +41,28 @@ impl Default for Limits {
 impl Limits {
     /// Takes one of an address's sign-ins.
     pub(super) fn need_sign_in(&self, peer: IpAddr, now_ms: i64) -> Result<(), Refusal> {
-        take(&self.sign_ins, network(peer), now_ms, "sign in from your network")
+        take(&self.sign_ins, network(peer), peer, now_ms, "sign in from your network")
     }
 
     /// Takes one of the guesses at a name.
-    pub(super) fn need_name(&self, name: &str, now_ms: i64) -> Result<(), Refusal> {
-        take(&self.names, key(name), now_ms, "sign in by this name")
+    pub(super) fn need_name(&self, name: &str, from: IpAddr, now_ms: i64) -> Result<(), Refusal> {
+        take(&self.names, key(name), from, now_ms, "sign in by this name")
     }
 
     /// Takes one of an address's sign-ups.
     pub(super) fn need_sign_up(&self, peer: IpAddr, now_ms: i64) -> Result<(), Refusal> {
-        take(&self.sign_ups, network(peer), now_ms, "sign up from your network")
+        take(&self.sign_ups, network(peer), peer, now_ms, "sign up from your network")
     }
 
     /// Takes one of an address's texts to sign.
     pub(super) fn need_challenge(&self, peer: IpAddr, now_ms: i64) -> Result<(), Refusal> {
-        take(&self.challenges, network(peer), now_ms, "ask for texts to sign from your network")
+        take(
+            &self.challenges,
+            network(peer),
+            peer,
+            now_ms,
+            "ask for texts to sign from your network",
+        )
     }
 
     /// Somebody at this address is signed in: that was no guess.
@@ -73,10 +79,15 @@ impl Limits {
 fn take<K: std::hash::Hash + Eq + Clone>(
     tries: &Mutex<Tries<K>>,
     who: K,
+    from: IpAddr,
     now_ms: i64,
     what: &str,
 ) -> Result<(), Refusal> {
-    lock(tries).take(who, now_ms).map_err(|wait_ms| {
+    lock(tries).take(who, now_ms).map_err(|TooMany { wait_ms, first }| {
+        if first {
+            // No name: some people type their password into the wrong field.
+            tracing::warn!(%from, "too many tries to {what}; more are refused for now");
+        }
         let wait = Duration::from_millis(wait_ms.unsigned_abs());
         Refusal::new(
             Code::TooManyTries,
