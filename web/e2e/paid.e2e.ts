@@ -42,7 +42,7 @@ describe.skipIf(!farm || !state)('a job that is paid for', () => {
     const { page } = visitor;
     const line = await page.getByLabel('the command', { exact: true }).textContent();
     await run(farm ?? '', ['--state', state ?? '', ...(line ?? '').split(' ').slice(1)]);
-    await page.getByRole('button', { name: 'It is paid, start the job' }).click();
+    await page.getByRole('link', { name: 'Go to the job' }).click();
     await page.waitForURL(/\/jobs\/[0-9a-f]{32}$/);
     job = new URL(page.url()).pathname;
     await page

@@ -80,9 +80,11 @@ pub fn explain(situation: &Situation) -> Vec<Why> {
         all.push(why(
             "second_render_wanted",
             format!(
-                "{} were rendered once and wait for a node of another owner to render them again: a \
-                 tolerant job is checked so.",
-                units(situation.wanting_second)
+                "{} rendered once and {} for a node of another owner to render {} again: a tolerant job is \
+                 checked so.",
+                of_units(situation.wanting_second, "was", "were"),
+                of(situation.wanting_second, "waits", "wait"),
+                of(situation.wanting_second, "it", "them"),
             ),
         ));
     }
@@ -96,10 +98,11 @@ pub fn explain(situation: &Situation) -> Vec<Why> {
         all.push(why(
             "waits_for_approval",
             format!(
-                "{} assembled and {} for your approval: look at it with `farm download`, then `farm approve`. \
-                 In {} the last one is approved by itself.",
+                "{} assembled and {} for your approval: look at {} on the portal, or by `farm download` and \
+                 then `farm approve`. In {} the last one is approved by itself.",
                 frames_are(situation.unapproved),
-                if situation.unapproved == 1 { "waits" } else { "wait" },
+                of(situation.unapproved, "waits", "wait"),
+                of(situation.unapproved, "it", "them"),
                 duration(situation.approved_in_s),
             ),
         ));
@@ -121,20 +124,24 @@ pub fn explain(situation: &Situation) -> Vec<Why> {
 
 fn why_free_units_wait(situation: &Situation) -> Option<Why> {
     let why = |code: &str, sentence: String| Some(Why { code: code.into(), sentence });
-    let free = units(situation.units.free);
+    let free = of_units(situation.units.free, "waits", "wait");
     if situation.nodes_online == 0 {
         return why(
             "no_nodes",
-            format!("{free} wait and no node is online: start one with `render-node run`."),
+            format!("{free} and no node is online: start one with `render-node run`."),
         );
     }
     if situation.nodes_fit == 0 {
         return why(
             "no_fitting_nodes",
             format!(
-                "{free} wait and none of the {} online may have work of this job's kernel and class: \
-                 run `render-node check` on it.",
-                nodes(situation.nodes_online)
+                "{free} and {} online may have work of this job's kernel and class: run `render-node check` \
+                 on {}.",
+                match situation.nodes_online {
+                    1 => "not the one node".to_owned(),
+                    many => format!("none of the {many} nodes"),
+                },
+                of(situation.nodes_online, "it", "them"),
             ),
         );
     }
@@ -143,11 +150,14 @@ fn why_free_units_wait(situation: &Situation) -> Option<Why> {
             1 => "1 older job is".into(),
             many => format!("{many} older jobs are"),
         };
-        return why("jobs_ahead", format!("{free} wait; {ahead} served first."));
+        return why("jobs_ahead", format!("{free}; {ahead} served first."));
     }
     why(
         "nodes_busy",
-        format!("{free} wait for one of {} to ask for more.", nodes(situation.nodes_fit)),
+        match situation.nodes_fit {
+            1 => format!("{free} for the one node that fits to ask for more."),
+            many => format!("{free} for one of {many} nodes to ask for more."),
+        },
     )
 }
 
@@ -167,8 +177,13 @@ fn units(count: u64) -> String {
     if count == 1 { "1 unit".into() } else { format!("{count} units") }
 }
 
-fn nodes(count: u64) -> String {
-    if count == 1 { "1 node".into() } else { format!("{count} nodes") }
+/// The word that fits the number.
+fn of(count: u64, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
+fn of_units(count: u64, one: &'static str, many: &'static str) -> String {
+    format!("{} {}", units(count), of(count, one, many))
 }
 
 #[cfg(test)]
@@ -212,7 +227,21 @@ mod tests {
         let why = explain(&unapproved);
         assert_eq!(why.len(), 1);
         assert!(why[0].sentence.starts_with("2 frames are assembled and wait"), "{why:?}");
+        assert!(why[0].sentence.contains("look at them"), "{why:?}");
         assert!(why[0].sentence.contains("In 2 h"), "{why:?}");
+    }
+
+    #[test]
+    fn one_of_a_kind_is_spoken_of_as_one() {
+        let one = UnitCounts { free: 1, ..UnitCounts::default() };
+        let say = |nodes_fit| {
+            explain(&Situation { units: one, nodes_fit, ..active() }).swap_remove(0).sentence
+        };
+        assert_eq!(say(1), "1 unit waits for the one node that fits to ask for more.");
+        assert_eq!(say(2), "1 unit waits for one of 2 nodes to ask for more.");
+        let alone = Situation { units: one, nodes_fit: 0, nodes_online: 1, ..active() };
+        let sentence = explain(&alone).swap_remove(0).sentence;
+        assert!(sentence.starts_with("1 unit waits and not the one node online may"), "{sentence}");
     }
 
     #[test]

@@ -186,6 +186,9 @@ pub struct QuoteView {
     pub quote: Quote,
     /// What is likely.
     pub outlook: Outlook,
+    /// The job that was started on it.
+    #[serde(default)]
+    pub job: Option<JobId>,
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl App {
         let terms = offer(&looked, &spec, seed, self.master(), price, now_ms).map_err(too_large)?;
         let outlook = outlook(&looked, price).map_err(too_large)?;
         let quote = Quote::issue(&self.key, terms, secret, kernel);
-        let view = QuoteView { id: terms.id(), quote, outlook };
+        let view = QuoteView { id: terms.id(), quote, outlook, job: None };
         let owner = artist.id();
         let kept = KeptQuote { owner, spec, tier, warnings, view: view.clone() };
         self.store.keep_quote(kept, now_ms).await?;
@@ -94,7 +94,9 @@ impl App {
         artist: &Artist,
         id: QuoteId,
     ) -> Result<QuoteView, Refusal> {
-        Ok(self.own_quote(artist, id).await?.view)
+        let mut view = self.own_quote(artist, id).await?.view;
+        view.job = self.store.job(id.job()).await?.map(|(job, _)| job.id);
+        Ok(view)
     }
 
     /// Makes the job of a quote, if the ceiling lies in its escrow; `true` beside it when it is new.

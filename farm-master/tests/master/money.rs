@@ -172,7 +172,7 @@ fn quote_of(owner: TokenId, spec: JobSpec, ceiling: u64) -> KeptQuote {
         spec,
         tier: Tier::Standard,
         warnings: vec![],
-        view: QuoteView { id: terms.id(), quote, outlook },
+        view: QuoteView { id: terms.id(), quote, outlook, job: None },
     }
 }
 

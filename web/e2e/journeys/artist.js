@@ -56,7 +56,8 @@ export class Artist {
     const line = await visitor.copy('the command');
     await visitor.look('quote');
     await terminal.run(line);
-    await page.getByRole('button', { name: 'It is paid, start the job' }).click();
+    // The page sees by itself that the job was started.
+    await page.getByRole('link', { name: 'Go to the job' }).click();
     await page.waitForURL(/\/jobs\/[0-9a-f]{32}$/);
     await this.#verified(/^0 of/);
     await page
