@@ -1,6 +1,6 @@
 //! Three people find their way on the portal, with accounts of their own, in a real browser: an artist
 //! from a scene to its film, the owner of a node from a pasted line to a payout, a broadcaster from a key
-//! to a picture that plays. What they do is in `web/e2e/journeys`.
+//! to a picture that plays. A fourth does all of it without a pointer. What they do is in `web/e2e/journeys`.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -65,19 +65,39 @@ fn told(bank: &Bank) -> Vec<&str> {
     arguments
 }
 
+/// Leaves a scene and its sky where a walk finds them.
+fn leave(farm: &Farm, glb: &[u8], sky: Option<Vec<u8>>) {
+    std::fs::write(farm.path().join("scene.glb"), glb).unwrap();
+    std::fs::write(farm.path().join("sky.hdr"), sky.expect("it has a sky")).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_artist_a_node_owner_and_a_broadcaster_find_their_way() {
     let Some(walk) = Walk::possible() else { return };
     let world = World::new().await;
     let film = tessera_scenes::sample_animation();
-    let file = |name: &str| world.studio.farm.path().join(name);
-    std::fs::write(file("scene.glb"), &film.glb).unwrap();
-    std::fs::write(file("sky.hdr"), film.environment.expect("it has a sky")).unwrap();
+    leave(&world.studio.farm, &film.glb, film.environment);
     tokio::select! {
         said = walk.take("journeys/main.js", &world.studio.farm) => println!("{said}"),
         // It has been made long before the journeys end.
         never = async { world.open_account().await; std::future::pending().await } => never,
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_done_by_keyboard() {
+    let Some(walk) = Walk::possible() else { return };
+    // Nobody pays here, and the node comes when its owner starts it.
+    let studio = Studio { farm: Farm::new(HEARTBEAT) };
+    let _master = studio.farm.start_master();
+    studio.farm.client().await;
+    let _gateway = studio.start_gateway("gateway", &GatewayOptions::default());
+    studio.doors("gateway").await;
+    // It moves, and has so few parts that a page draws it at once.
+    let scenes = tessera_scenes::conformance();
+    let scene = scenes.into_iter().find(|scene| scene.name == "motion-between-keys").unwrap();
+    leave(&studio.farm, &scene.glb, scene.environment);
+    println!("{}", walk.take("journeys/keyboard.js", &studio.farm).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,26 +10,10 @@ import { Visitor } from '../visitor.js';
 import { Artist } from './artist.js';
 import { Broadcaster } from './broadcaster.js';
 import { Owner } from './owner.js';
+import { step } from './step.js';
 import { stop } from './terminal.js';
 
 const folder = process.env['TESSERA_FOLDER'] ?? '';
-const begun = performance.now();
-
-/**
- * Does one part of a journey, and says how long it took.
- * @template T
- * @param {string} what
- * @param {Promise<T>} part
- */
-async function step(what, part) {
-  try {
-    const given = await part;
-    console.log(`${((performance.now() - begun) / 1000).toFixed(1)} s: ${what}`);
-    return given;
-  } catch (error) {
-    throw new Error(`not so: ${what}`, { cause: error });
-  }
-}
 
 async function journeys() {
   const browser = await startBrowser();

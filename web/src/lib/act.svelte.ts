@@ -1,4 +1,5 @@
 import { ApiProblem, asProblem } from '../api/problem';
+import { keepFocus } from './focus';
 
 /** Something that a button does: whether it is under way, and what it met. */
 export class Act {
@@ -8,6 +9,8 @@ export class Act {
   /** Runs `work` unless it runs already; a problem is kept to be shown. */
   run = async (work: () => Promise<unknown>): Promise<void> => {
     if (this.isBusy) return;
+    // A button that is disabled while it works loses the focus.
+    const giveBack = keepFocus();
     this.isBusy = true;
     this.problem = undefined;
     try {
@@ -16,6 +19,7 @@ export class Act {
       this.problem = asProblem(error);
     } finally {
       this.isBusy = false;
+      void giveBack();
     }
   };
 }

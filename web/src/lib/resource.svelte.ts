@@ -7,6 +7,7 @@ export class Resource<Data> {
   problem = $state.raw<ApiProblem | undefined>(undefined);
   readonly #load: () => Promise<Data>;
   #asked = 0;
+  #newest: Promise<void> | undefined;
 
   constructor(load: () => Promise<Data>) {
     this.#load = load;
@@ -16,18 +17,23 @@ export class Resource<Data> {
     return this.data === undefined && this.problem === undefined;
   }
 
-  /** Loads once more; of several answers on their way the newest asked for counts. */
-  refresh = async (): Promise<void> => {
+  /**
+   * Loads once more; of several answers on their way the newest asked for counts. Ends once that is there.
+   */
+  refresh = (): Promise<void> => (this.#newest = this.#read());
+
+  async #read(): Promise<void> {
     const turn = (this.#asked += 1);
     try {
       const data = await this.#load();
-      if (turn !== this.#asked) return;
+      if (turn !== this.#asked) return this.#newest;
       this.data = data;
       this.problem = undefined;
     } catch (error) {
-      if (turn === this.#asked) this.problem = asProblem(error);
+      if (turn !== this.#asked) return this.#newest;
+      this.problem = asProblem(error);
     }
-  };
+  }
 }
 
 /**

@@ -42,5 +42,7 @@ function isPlainClick(event: MouseEvent): boolean {
 
 function isOwnPage(link: HTMLAnchorElement): boolean {
   const own = link.origin === window.location.origin && !link.pathname.startsWith('/v1/');
-  return own && !link.target && !link.hasAttribute('download');
+  // A place of the same page is found, and focused, by the browser.
+  const isPlace = link.hash !== '' && link.pathname === window.location.pathname;
+  return own && !isPlace && !link.target && !link.hasAttribute('download');
 }

@@ -51,10 +51,8 @@ export class JobWatch {
     $effect(() => this.#follow());
   }
 
-  refresh = (): void => {
-    void this.job.refresh();
-    void this.why.refresh();
-    void this.frames.refresh();
+  refresh = async (): Promise<void> => {
+    await Promise.all([this.job.refresh(), this.why.refresh(), this.frames.refresh()]);
   };
 
   #follow(): () => void {

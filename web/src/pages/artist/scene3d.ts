@@ -21,6 +21,10 @@ export interface Stage {
   /** Looks through the camera of a node of the file; `undefined` goes back to orbiting. */
   lookThrough: (node: number | undefined) => Promise<void>;
   setPlaying: (playing: boolean) => void;
+  /** Goes round the scene, to the right and up, in radians; not while it is seen through a camera. */
+  turn: (right: number, up: number) => void;
+  /** Comes so many times closer. */
+  approach: (times: number) => void;
   dispose: () => void;
 }
 
@@ -61,6 +65,14 @@ export async function stage(canvas: HTMLCanvasElement, file: File): Promise<Stag
     },
     setPlaying: (playing) => {
       isPlaying = playing;
+    },
+    turn: (right, up) => {
+      if (!controls.enabled) return;
+      controls.rotateLeft(-right);
+      controls.rotateUp(-up);
+    },
+    approach: (times) => {
+      if (controls.enabled) controls.dollyIn(1 / times);
     },
     dispose: () => {
       renderer.setAnimationLoop(null);
