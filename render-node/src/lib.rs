@@ -6,10 +6,11 @@
 //! Contract: whatever the backend, the cut into tiles and the ranges of samples, the integers of a
 //! pixel are the same. A device that cannot promise that gets no exact work.
 //!
-//! Map: [`render`] (backends, the scene's source, conformance) → [`agent`] (lease, render, commit)
-//! → [`install`] (as a service) → `main.rs` and [`commands`] (the command line).
+//! Map: [`render`] (backends, the scene's source, conformance) → [`house`] (when the machine may be used) →
+//! [`agent`] (lease, render, commit) → [`install`] (as a service) → `main.rs` and [`commands`] (the command line).
 
 pub mod agent;
 pub mod commands;
+pub mod house;
 pub mod install;
 pub mod render;

@@ -1,7 +1,7 @@
 //! The program `render-node`.
 
 use clap::{Parser, Subcommand};
-use render_node::commands::{check, install, render, run, stake, status, wish};
+use render_node::commands::{check, house, install, render, run, stake, status, wish};
 use render_node::install::Layout;
 use std::process::ExitCode;
 use tessera_protocol::node::NodeWish;
@@ -34,6 +34,10 @@ enum Command {
     Drain(stake::Arguments),
     /// Have the node work again.
     Resume(stake::Arguments),
+    /// Show or change the hours in which the node may work.
+    Schedule(house::Schedule),
+    /// Show or change what else the node has to mind on this machine.
+    Config(house::Config),
     /// Show what lies under the node's key on the farm's chain, and what it vouches with.
     Wallet(stake::Arguments),
     /// Vouch for the node with tokens of its key: whoever signs two results for one lease loses them.
@@ -59,6 +63,8 @@ fn main() -> ExitCode {
         Command::Pause(arguments) => wish::run(&arguments, NodeWish::Pause),
         Command::Drain(arguments) => wish::run(&arguments, NodeWish::Drain),
         Command::Resume(arguments) => wish::run(&arguments, NodeWish::Work),
+        Command::Schedule(arguments) => house::schedule(&arguments),
+        Command::Config(arguments) => house::config(&arguments),
         Command::Wallet(arguments) => stake::wallet(&arguments),
         Command::Stake(arguments) => stake::stake(&arguments),
         Command::Unstake(arguments) => stake::unstake(&arguments),

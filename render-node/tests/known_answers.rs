@@ -5,11 +5,10 @@
 //! standard errors wide, or agreement would say little about the renderer and failure less.
 //! Seeds are fixed, so a run never differs from the last.
 
-use render_node::render::Backend;
 use render_node::render::conformance::settings_of;
 use render_node::render::cpu::CpuBackend;
+use render_node::render::{Backend, Brake};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_protocol::settings::{Background, RenderSettings};
 use tessera_protocol::{FrameNumber, SampleRange};
 use tessera_reference::Source;
@@ -31,9 +30,8 @@ fn render(scene: &Scene, settings: &RenderSettings) -> Picture {
     let mut backend = CpuBackend::new(None);
     backend.load(Arc::new(frame)).expect("the processor takes every frame");
     let samples = SampleRange { start: 0, end: settings.spp };
-    let sums = backend
-        .render(settings.frame_rect(), samples, &AtomicBool::new(false))
-        .expect("it renders");
+    let sums =
+        backend.render(settings.frame_rect(), samples, &Brake::default()).expect("it renders");
     let scale = 1.0 / (16_777_216.0 * f64::from(settings.spp));
     sums.iter().map(|sum| [sum.r, sum.g, sum.b].map(|x| x as f64 * scale)).collect()
 }

@@ -1,11 +1,10 @@
 //! The trees over a scene are the renderer's own affair: whatever their shape, every conformance
 //! scene comes to the same integers.
 
-use render_node::render::Backend;
 use render_node::render::conformance::settings_of;
 use render_node::render::cpu::CpuBackend;
+use render_node::render::{Backend, Brake};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_protocol::{FrameNumber, PixelSum, SampleRange};
 use tessera_reference::{PreparedFrame, Source};
 use tessera_scenes::{Scene, conformance};
@@ -24,7 +23,7 @@ fn sums(scene: &Scene, frame: &Arc<PreparedFrame>) -> Vec<PixelSum> {
     backend.load(Arc::clone(frame)).expect("the processor takes every frame");
     let samples = SampleRange { start: 0, end: scene.spp };
     let rect = settings_of(scene).frame_rect();
-    backend.render(rect, samples, &AtomicBool::new(false)).expect("it renders")
+    backend.render(rect, samples, &Brake::default()).expect("it renders")
 }
 
 #[test]

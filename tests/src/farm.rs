@@ -85,6 +85,11 @@ impl Farm {
 
     /// The same, where people call it otherwise than its state.
     pub fn start_node_called(&self, state: &str, name: &str, device: Device) -> Process {
+        Process::start(&mut self.node(state, name, device), &self.log(state))
+    }
+
+    /// What starts a node.
+    pub fn node(&self, state: &str, name: &str, device: Device) -> Command {
         let mut command = Command::new(program("render-node"));
         command
             .arg("run")
@@ -101,7 +106,7 @@ impl Farm {
         if matches!(device, Device::Fast(_)) {
             command.args(["--arithmetic", "fast"]);
         }
-        Process::start(&mut command, &self.log(state))
+        command
     }
 
     /// Starts an auditor with the state of its name.

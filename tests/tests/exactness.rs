@@ -5,14 +5,13 @@
 //! its absence would be noticed. After a change of the kernel that is meant:
 //! `TESSERA_UPDATE_GOLDEN=1 make test CRATE=tessera-system-tests`.
 
-use render_node::render::Backend;
 use render_node::render::conformance::{render_all, settings_of};
 use render_node::render::cpu::CpuBackend;
 use render_node::render::gpu::GpuBackend;
 use render_node::render::gpu::spirv::Exactness;
+use render_node::render::{Backend, Brake};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_protocol::{FrameNumber, PixelSum, ResultHash, SampleRange, TileRect, sums};
 use tessera_reference::{PreparedFrame, Source};
 use tessera_scenes::Scene;
@@ -54,7 +53,7 @@ fn load(backend: &mut dyn Backend, scene: &Scene, shape: Shape) {
 }
 
 fn render(backend: &mut dyn Backend, rect: TileRect, start: u32, end: u32) -> Vec<PixelSum> {
-    backend.render(rect, SampleRange { start, end }, &AtomicBool::new(false)).unwrap()
+    backend.render(rect, SampleRange { start, end }, &Brake::default()).unwrap()
 }
 
 /// The frame, put together from tiles of `width` × `height` and sample ranges of `samples`.

@@ -4,11 +4,10 @@
 mod common;
 
 use common::{Farm, said};
-use render_node::render::Backend;
 use render_node::render::cpu::CpuBackend;
+use render_node::render::{Backend, Brake};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::{FrameNumber, SampleRange, sums};
 use tessera_reference::Source;
@@ -21,7 +20,7 @@ fn alone(glb: &[u8], settings: &RenderSettings, number: u32, fps: u32) -> String
     let mut backend = CpuBackend::new(None);
     backend.load(Arc::new(frame)).unwrap();
     let samples = SampleRange { start: 0, end: settings.spp };
-    let pixels = backend.render(settings.frame_rect(), samples, &AtomicBool::new(false)).unwrap();
+    let pixels = backend.render(settings.frame_rect(), samples, &Brake::default()).unwrap();
     sums::hash(&pixels).to_string()
 }
 

@@ -7,6 +7,7 @@ use reqwest::Method;
 use std::path::Path;
 use std::time::Duration;
 use tessera_protocol::commit::{NodeKey, join_message};
+use tessera_protocol::house::NodeReport;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
 use tessera_protocol::node::{ChallengeView, DeviceView, JoinRequest, JoinView};
 use tessera_protocol::submit::SubmitView;
@@ -86,6 +87,12 @@ impl NodeClient {
             .timeout(Duration::from_millis(request.wait_ms) + LEASE_GRACE)
             .json(request);
         self.transport.send_for_some_json(call).await
+    }
+
+    /// Says how the node's machine is.
+    pub async fn report(&self, report: &NodeReport) -> Result<(), ClientError> {
+        let call = self.transport.request(Method::PUT, "node/v1/report");
+        self.transport.send(call.timeout(HEARTBEAT_TIMEOUT).json(report)).await.map(drop)
     }
 
     /// Says that the node still works on `lease`.

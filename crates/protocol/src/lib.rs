@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`ids`] → [`sums`] (what a pixel is) → [`tile`] (how a frame is cut) →
 //! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`terms`] (what it is promised) → [`tree`] and [`commit`] (what it signs) →
-//! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`money`] → [`finance`] → [`stream`] (live video) → [`webhook`] (who is told) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
+//! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`house`] (whose guest it is) → [`money`] → [`finance`] → [`stream`] (live video) → [`webhook`] (who is told) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
 //! (what the internet is) → [`tus`] (how files come in) → [`problem`] (how a refusal is said).
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ pub mod address;
 pub mod audit;
 pub mod commit;
 pub mod finance;
+pub mod house;
 pub mod ids;
 pub mod job;
 pub mod lease;

@@ -1,6 +1,7 @@
 //! Nodes: how they join, and what is shown of them.
 
 use crate::commit::SignatureBytes;
+use crate::house::NodeReport;
 use crate::{KernelId, MasterId, NodeId, RayPrice, ResultHash};
 use serde::{Deserialize, Serialize};
 use tessera_settlement_abi::signed::Class;
@@ -149,6 +150,9 @@ pub struct NodeView {
     /// What its owner wants of it.
     #[serde(default)]
     pub wish: NodeWish,
+    /// What it said of its machine, in the last minute.
+    #[serde(default)]
+    pub report: Option<NodeReport>,
 }
 
 /// Some of the nodes.

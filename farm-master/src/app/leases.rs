@@ -11,6 +11,7 @@ use std::time::Duration;
 use tessera_farm_core::lease::has_expired;
 use tessera_market::Bidder;
 use tessera_protocol::commit::AuditSecret;
+use tessera_protocol::house::NodeReport;
 use tessera_protocol::job::Why;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
 use tessera_protocol::node::{DeviceClass, NodeView, NodeWish};
@@ -25,6 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Uploads that are known to be with a node; older ones it may have dropped.
 const SENT: usize = 16;
+/// What a node said of its machine is shown for so long: it says so again much sooner.
+const REPORT_STANDS_MS: i64 = 60_000;
 
 /// Which leaseholders were heard, and when. Only in memory: after a restart everybody counts as
 /// heard at the start.
@@ -32,6 +35,8 @@ const SENT: usize = 16;
 pub(crate) struct Heard {
     leases: Mutex<HashMap<LeaseId, Hearing>>,
     nodes: Mutex<HashMap<NodeId, i64>>,
+    /// What nodes said of their machines, and when.
+    reports: Mutex<HashMap<NodeId, (i64, NodeReport)>>,
     /// Uploads that nodes were sent, the newest last.
     sent: Mutex<HashMap<NodeId, VecDeque<BlobHash>>>,
 }
@@ -66,6 +71,20 @@ impl Heard {
     /// Notes a sign of life of a node.
     pub(super) fn note_node(&self, node: NodeId, at_ms: i64) {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(node, at_ms);
+    }
+
+    /// Notes what a node says of its machine; that is a sign of life, too.
+    pub(super) fn note_report(&self, node: NodeId, report: NodeReport, at_ms: i64) {
+        self.note_node(node, at_ms);
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.insert(node, (at_ms, report));
+    }
+
+    /// What a node said of its machine, if that was lately.
+    pub(super) fn report(&self, node: NodeId, now_ms: i64) -> Option<NodeReport> {
+        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at_ms, report) = reports.get(&node)?;
+        (now_ms - at_ms <= REPORT_STANDS_MS).then_some(*report)
     }
 
     /// This node is sent an upload.

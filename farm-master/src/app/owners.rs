@@ -8,6 +8,7 @@ use crate::store::LeaseEnd;
 use std::sync::Arc;
 use tessera_protocol::NodeId;
 use tessera_protocol::finance::{EarningsView, PayoutPage};
+use tessera_protocol::house::NodeReport;
 use tessera_protocol::job::Why;
 use tessera_protocol::node::{NodePage, NodeView, NodeWish};
 
@@ -23,7 +24,7 @@ impl App {
         let more = nodes.len() > limit as usize;
         nodes.truncate(limit as usize);
         for node in &mut nodes {
-            node.last_seen_ms = self.last_seen(node);
+            self.add_what_is_heard(node);
         }
         let next_cursor = nodes.last().filter(|_| more).map(|node| node.id.to_string());
         Ok(NodePage { data: nodes, next_cursor })
@@ -37,8 +38,19 @@ impl App {
         };
         let node = if may_see { self.store.node(id).await? } else { None };
         let mut node = node.ok_or_else(|| no_node(id))?;
-        node.last_seen_ms = self.last_seen(&node);
+        self.add_what_is_heard(&mut node);
         Ok(node)
+    }
+
+    /// Adds what is only in memory.
+    fn add_what_is_heard(&self, node: &mut NodeView) {
+        node.last_seen_ms = self.last_seen(node);
+        node.report = self.heard.report(node.id, self.clock.now_ms());
+    }
+
+    /// Notes what a node says of its machine.
+    pub(crate) fn note_report(&self, node: NodeId, report: NodeReport) {
+        self.heard.note_report(node, report, self.clock.now_ms());
     }
 
     /// What a node of this owner's has earned.
@@ -78,6 +90,9 @@ impl App {
         let known = self.store.node(node).await?.ok_or_else(|| no_node(node))?;
         if let Some(why) = why_kept_out(known.wish) {
             return Ok(vec![why]);
+        }
+        if let Some(rest) = self.heard.report(node, self.clock.now_ms()).and_then(|it| it.rests) {
+            return Ok(vec![rest.into()]);
         }
         let mut why = self.bidding.why(node);
         if why.is_empty() {

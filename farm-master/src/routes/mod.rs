@@ -16,7 +16,7 @@
 //! `/gateway/v1`).
 //!
 //! An account is artist, broadcaster and owner of nodes at once. Its owner is signed in by the cookie
-//! `tessera_session`, and each request by cookie that is no GET or HEAD brings `X-Tessera-Csrf`, as
+//! `tessera_session` (off loopback `__Host-tessera_session`), and each request by cookie that is no GET or HEAD brings `X-Tessera-Csrf`, as
 //! `SessionView` tells it, or is refused with `403 csrf-missing`. Its keys are tokens of one scope each; what
 //! is made with them is the account's. *In person* below is a session by password or wallet, and no key.
 //!
@@ -97,6 +97,7 @@
 //! |---|---|---|---|---|
 //! | `POST /node/v1/challenge` | enrol or operator | | 200 `ChallengeView`, good once and for a minute | |
 //! | `POST /node/v1/join` | enrol or operator | `JoinRequest` | 200 `JoinView`; joining again replaces the token and leaves leases as they are | 403 `challenge-refused`, `signature-refused`; 409 `kernel-differs` |
+//! | `PUT /node/v1/report` | node | `NodeReport`, every ten seconds and when the node begins or ends a rest | 204 |
 //! | `POST /node/v1/lease` | node | `LeaseRequest` | 200 `LeaseGrant`, or 204 when `wait_ms` passed without work. All units are of one frame | 409 `kernel-differs`, 403 `node-barred` (too many results were rejected) |
 //! | `POST /node/v1/leases/{lease}/heartbeat` | node | | 200 `HeartbeatView`; `alive: false` for an ended, unknown or somebody else's lease | |
 //! | `POST /node/v1/leases/{lease}/submit` | node | `application/octet-stream`, see [`tessera_protocol::submit`] | 200 `SubmitView`, durable by then; the same commit again: the same answer | below |
@@ -298,6 +299,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(nodes::create_token))
         .routes(routes!(nodes::challenge))
         .routes(routes!(nodes::join))
+        .routes(routes!(nodes::report))
         .routes(routes!(nodes::lease))
         .routes(routes!(nodes::heartbeat))
         .routes(routes!(nodes::submit))

@@ -1,8 +1,8 @@
 //! A lease in hand: kept alive in the background, and dropped as one thing.
 
 use super::session::Session;
+use crate::render::Brake;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_client::NodeClient;
 use tessera_protocol::LeaseId;
 use tessera_protocol::lease::{GiveBackRequest, LeaseGrant};
@@ -19,26 +19,26 @@ const GIVE_BACK_WITHIN: Duration = Duration::from_secs(3);
 pub(super) struct Held {
     grant: Arc<LeaseGrant>,
     client: NodeClient,
-    cancelled: Arc<AtomicBool>,
+    brake: Brake,
     lost: watch::Receiver<bool>,
     heartbeats: JoinHandle<()>,
 }
 
 impl Held {
-    pub(super) fn new(session: &Session, grant: LeaseGrant) -> Self {
+    pub(super) fn new(session: &Session, grant: LeaseGrant, brake: Brake) -> Self {
         let (tell, lost) = watch::channel(false);
         let client = session.client.clone();
         let heartbeats = tokio::spawn(beat(client.clone(), grant.lease, session.heartbeat, tell));
-        Self { grant: Arc::new(grant), client, cancelled: Arc::default(), lost, heartbeats }
+        Self { grant: Arc::new(grant), client, brake, lost, heartbeats }
     }
 
     pub(super) fn grant(&self) -> &Arc<LeaseGrant> {
         &self.grant
     }
 
-    /// Set once nobody wants the result.
-    pub(super) fn cancelled(&self) -> Arc<AtomicBool> {
-        self.cancelled.clone()
+    /// Stops the rendering once nobody wants the result.
+    pub(super) fn brake(&self) -> Brake {
+        self.brake.clone()
     }
 
     /// Told when the master says that the lease has ended.
@@ -49,7 +49,7 @@ impl Held {
     /// Ends the lease, so that others get its units at once. `failed` says why they could not be
     /// rendered, if that is the reason. If the master does not hear it, the lease expires.
     pub(super) async fn give_back(self, failed: Option<String>) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.brake.cancel();
         let request = GiveBackRequest {
             failed: failed.map(|reason| reason.chars().take(GiveBackRequest::MAX_REASON).collect()),
         };
@@ -64,7 +64,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.brake.cancel();
         self.heartbeats.abort();
     }
 }

@@ -10,10 +10,12 @@
 //! - A lease that the node cannot fulfil is given back with the reason, or expires.
 //! - A scene is data. Files are checked against their hash and read under limits, and what a grant
 //!   asks for is checked before it is rendered.
+//! - Nothing is rendered while the house rules say that the node has to rest, and no work is asked for. A lease
+//!   that is in hand is kept for a moment, and given back if the rest lasts.
 //! - [`run`] ends within seconds of being told to stop: work in hand is given back.
 //!
 //! Reading order: `session` (joining) → `work` (one lease) → `worker` (the thread that renders) →
-//! `heartbeat` → `deliver` → [`journal`], [`cache`], `sizing`, [`status`], [`identity`].
+//! `heartbeat` → `report` → `deliver` → [`journal`], [`cache`], `sizing`, [`status`], [`identity`].
 
 pub mod cache;
 mod deliver;
@@ -21,6 +23,7 @@ mod heartbeat;
 pub mod identity;
 pub mod journal;
 mod ready;
+mod report;
 mod session;
 mod sizing;
 pub mod status;
@@ -29,11 +32,13 @@ mod tests;
 mod work;
 mod worker;
 
+use crate::house::House;
 use crate::render::Backend;
 use cache::{Cache, CacheError};
 use heartbeat::Held;
 use identity::{IdentityError, StateFolder};
 use journal::{Journal, JournalError};
+use report::Reports;
 use session::Session;
 use sizing::Speed;
 use std::convert::Infallible;
@@ -76,6 +81,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// What it asks for 10^9 factored rays; `None` takes what the farm suggests.
     pub ask: Option<RayPrice>,
+    /// When it may use its machine.
+    pub house: House,
 }
 
 /// Why a node ends although nobody told it to.
@@ -174,9 +181,13 @@ impl Agent {
 
     /// Sends what an earlier run left, then takes lease after lease.
     async fn take_work(&mut self, session: &Session) -> Result<Infallible, End> {
+        let _reports = Reports::begin(session.client.clone(), self.config.house.clone());
         self.deliver_journal(session).await?;
         loop {
             self.note_status(session).await;
+            if self.rests_now().await {
+                continue;
+            }
             let request = LeaseRequest {
                 kernel: self.config.device.kernel,
                 samples_wanted: self.speed.samples_wanted(),
@@ -193,6 +204,15 @@ impl Agent {
                 Err(error) => self.setback("asking for work", error).await?,
             }
         }
+    }
+
+    /// Whether the node has to rest; if so, after a while of it.
+    async fn rests_now(&mut self) -> bool {
+        if self.config.house.report().rests.is_none() {
+            return false;
+        }
+        let _ = tokio::time::timeout(status::EVERY, self.config.house.until_free()).await;
+        true
     }
 
     /// What a failed call means: to join again, to give up, or to wait and go on.

@@ -2,8 +2,9 @@
 //! fail in one way each. That the two agree when all goes well is shown by the whole-system tests.
 
 use super::{AgentError, Config, run};
+use crate::house::House;
 use crate::render::cpu::CpuBackend;
-use crate::render::{Backend, DeviceDescription, RenderError};
+use crate::render::{Backend, Brake, DeviceDescription, RenderError};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tessera_client::{MasterAddress, PlainHttp};
 use tessera_protocol::commit::{NodeKey, SignatureBytes};
+use tessera_protocol::house::{NodeReport, Rest};
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, Unit};
 use tessera_protocol::node::{ChallengeView, DeviceClass, DeviceView, JoinRequest, JoinView};
 use tessera_protocol::settings::RenderSettings;
@@ -27,7 +29,7 @@ use tessera_protocol::{
     SampleRange, SceneFactor, SecretHash, TileRect, UnitIndex,
 };
 use tessera_reference::{PreparedFrame, kernel_id};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes, so that a test that fails ends.
@@ -211,6 +213,10 @@ impl World {
     }
 
     fn start(&self, backend: impl Backend + 'static) -> Node {
+        self.start_in(House::free(), backend)
+    }
+
+    fn start_in(&self, house: House, backend: impl Backend + 'static) -> Node {
         let config = Config {
             master: self.address.clone(),
             token: "enrol".into(),
@@ -224,6 +230,7 @@ impl World {
             },
             cache_bytes: 1 << 30,
             ask: None,
+            house,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         // Dropping the sender is the sign to stop.
@@ -303,10 +310,10 @@ impl Backend for Endless {
         &mut self,
         _: TileRect,
         _: SampleRange,
-        cancelled: &AtomicBool,
+        brake: &Brake,
     ) -> Result<Vec<PixelSum>, RenderError> {
         self.0.see(Seen::Rendering);
-        while !cancelled.load(Ordering::Relaxed) {
+        while brake.may_go_on() {
             std::thread::yield_now();
         }
         Err(RenderError::Cancelled)
@@ -329,7 +336,7 @@ impl Backend for Lost {
         &mut self,
         _: TileRect,
         _: SampleRange,
-        _: &AtomicBool,
+        _: &Brake,
     ) -> Result<Vec<PixelSum>, RenderError> {
         Err(RenderError::Device("the device is lost".into()))
     }
@@ -409,6 +416,22 @@ async fn work_in_hand_is_given_back_when_the_node_is_stopped() {
     node.stop().await;
     assert!(world.master.submits().is_empty());
     assert_eq!(world.master.given_back(), [None], "without blaming the units");
+}
+
+#[tokio::test]
+async fn a_node_that_rests_gives_its_lease_back_and_asks_again_when_the_machine_is_free() {
+    let world = World::with(2, &[]).await;
+    let (tell, report) = watch::channel(NodeReport::default());
+    let node = world.start_in(House::told(report), Endless(world.master.clone()));
+    let asked = |seen: &[Seen]| count(seen, |seen| *seen == Seen::Asked);
+    world.master.until(|seen| seen.contains(&Seen::Rendering)).await;
+    let hot = Rest::TooHot { celsius: 90, at_most: 80 };
+    tell.send_replace(NodeReport { rests: Some(hot), ..NodeReport::default() });
+    world.master.until(|seen| seen.contains(&Seen::GaveBack(None))).await;
+    assert_eq!(asked(&world.master.seen.lock().unwrap()), 1, "it asks for nothing while it rests");
+    tell.send_replace(NodeReport::default());
+    world.master.until(|seen| asked(seen) == 2).await;
+    node.stop().await;
 }
 
 #[tokio::test]

@@ -6,12 +6,12 @@ use super::journal::EntryId;
 use super::session::Session;
 use super::worker::{Assignment, CachedFile, Rendered, WorkError};
 use super::{Agent, AgentError, DEVICE_FAILURES_ALLOWED, End, is_final};
-use crate::render::RenderError;
+use crate::render::{Brake, RenderError};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tessera_client::ClientError;
 use tessera_protocol::commit::{Commit, NodeKey};
+use tessera_protocol::house::Rest;
 use tessera_protocol::job::JobSpec;
 use tessera_protocol::lease::LeaseGrant;
 use tessera_protocol::submit::{SubmitHeader, encode};
@@ -19,12 +19,17 @@ use tessera_protocol::terms::Promise;
 use tessera_protocol::{BlobHash, KernelId, MasterId};
 use tracing::{info, warn};
 
+/// A lease is kept for so long while the node rests; then others may have it.
+const KEPT_WHILE_RESTING: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 20_000 });
+
 /// How the work on a lease ended before anything was signed.
 enum Setback {
     /// The master ended the lease.
     Lost,
     /// The work cannot be done here, for this reason; trying the next lease makes sense.
     CannotDo(String),
+    /// The owner of the machine wants it for something else, and not for a moment only.
+    Rests(Rest),
     /// The device failed.
     Device(String),
     /// The renderer's thread is gone.
@@ -37,13 +42,15 @@ impl Agent {
     /// Does the work of a grant. Only what ends the session is an error.
     pub(super) async fn work(&mut self, session: &Session, grant: LeaseGrant) -> Result<(), End> {
         info!("lease {}: {} units of job {}", grant.lease, grant.units.len(), grant.job);
-        let held = Held::new(session, grant);
+        let held = Held::new(session, grant, self.config.house.brake());
         let grant = held.grant().clone();
         let mut lost = held.lost();
-        let cancelled = held.cancelled();
+        let brake = held.brake();
+        let mut house = self.config.house.clone();
         self.held = Some(held);
         let outcome = tokio::select! {
-            outcome = self.render(session, &grant, cancelled) => outcome,
+            outcome = self.render(session, &grant, brake) => outcome,
+            rest = house.until_it_rested(KEPT_WHILE_RESTING) => Err(Setback::Rests(rest)),
             // The sender lives as long as the lease is held.
             _ = lost.wait_for(|&lost| lost) => Err(Setback::Lost),
         };
@@ -63,7 +70,7 @@ impl Agent {
         &mut self,
         session: &Session,
         grant: &Arc<LeaseGrant>,
-        cancelled: Arc<AtomicBool>,
+        brake: Brake,
     ) -> Result<Rendered, Setback> {
         check(grant, self.config.device.kernel).map_err(Setback::CannotDo)?;
         check_terms(grant, session.master, &self.key).map_err(Setback::CannotDo)?;
@@ -74,7 +81,7 @@ impl Agent {
             Some(blob) => Some(self.fetch(session, blob, &needed).await?),
             None => None,
         };
-        let assignment = Assignment { grant: grant.clone(), scene, environment, cancelled };
+        let assignment = Assignment { grant: grant.clone(), scene, environment, brake };
         self.worker.render(assignment).await.map_err(|error| match error {
             WorkError::Render(RenderError::Cancelled) => Setback::Lost,
             WorkError::Render(RenderError::Device(reason)) => Setback::Device(reason),
@@ -147,6 +154,11 @@ impl Agent {
                 Ok(())
             }
             Setback::JoinAgain => Err(End::JoinAgain),
+            Setback::Rests(rest) => {
+                info!("lease {lease} is given back: {rest}");
+                held.give_back(None).await;
+                Ok(())
+            }
             Setback::CannotDo(reason) => {
                 held.give_back(Some(reason.clone())).await;
                 self.rest(&format!("lease {lease} is given back: {reason}")).await;

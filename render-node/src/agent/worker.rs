@@ -1,9 +1,8 @@
 //! The thread that renders. Rendering blocks for seconds and belongs on no thread of the runtime.
 
 use super::cache::{self, CacheError};
-use crate::render::{Backend, RenderError};
+use crate::render::{Backend, Brake, RenderError};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tessera_film::pack;
@@ -19,7 +18,7 @@ pub(super) struct Assignment {
     pub(super) grant: Arc<LeaseGrant>,
     pub(super) scene: CachedFile,
     pub(super) environment: Option<CachedFile>,
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) brake: Brake,
 }
 
 /// A file in the cache.
@@ -76,7 +75,7 @@ impl Worker {
         Self { requests }
     }
 
-    /// Renders an assignment. Dropping the future does not stop it; its `cancelled` does.
+    /// Renders an assignment. Dropping the future does not stop it; its brake does.
     pub(super) async fn render(&self, assignment: Assignment) -> Result<Rendered, WorkError> {
         let (answer, wait) = oneshot::channel();
         self.requests.send((assignment, answer)).map_err(|_| WorkError::ThreadEnded)?;
@@ -118,11 +117,11 @@ impl Studio {
             time: Duration::ZERO,
         };
         for unit in &grant.units {
-            if assignment.cancelled.load(Ordering::Relaxed) {
+            if !assignment.brake.may_go_on() {
                 return Err(RenderError::Cancelled.into());
             }
             let begun = Instant::now();
-            let pixels = self.backend.render(unit.rect, unit.samples, &assignment.cancelled)?;
+            let pixels = self.backend.render(unit.rect, unit.samples, &assignment.brake)?;
             rendered.time += begun.elapsed();
             rendered.samples += unit.pixel_samples();
             rendered.results.push(UnitResult {

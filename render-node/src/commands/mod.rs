@@ -1,6 +1,7 @@
 //! The command line, one file a command.
 
 pub mod check;
+pub mod house;
 pub mod install;
 pub mod render;
 pub mod run;

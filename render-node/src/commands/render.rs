@@ -1,12 +1,12 @@
 //! `render-node render FILE`: one frame, no master. The reference for everything else.
 
 use super::BackendArguments;
+use crate::render::Brake;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use tessera_film::Frame;
 use tessera_protocol::settings::{Background, Environment, RenderSettings};
@@ -146,7 +146,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let started = Instant::now();
     let cpu_before = cpu_seconds();
-    let pixels = backend.render(rect, samples, &AtomicBool::new(false))?;
+    let pixels = backend.render(rect, samples, &Brake::default())?;
     let summary = Summary {
         hash: sums::hash(&pixels).to_string(),
         rays: sums::rays(&pixels),

@@ -2,7 +2,9 @@
 
 use super::BackendArguments;
 use crate::agent::{self, Config};
+use crate::house::House;
 use crate::render::conformance;
+use anyhow::anyhow;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use tessera_client::MasterArguments;
@@ -38,6 +40,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     log_to_stderr();
     let (master, token) = (arguments.master.address()?, arguments.master.token()?);
+    let house = House::watch(&arguments.state).map_err(|reason| anyhow!(reason))?;
     let mut backend = arguments.backend.open()?;
     let description = backend.describe();
     info!("rendering the conformance scenes on {}", description.device);
@@ -58,6 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         },
         cache_bytes: arguments.cache_gb.saturating_mul(1_000_000_000),
         ask: arguments.ask,
+        house,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {

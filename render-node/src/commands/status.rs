@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         println!("  note: {note}");
     }
     for why in &why {
-        println!("  no work when it asked last: {}", why.sentence);
+        println!("  waits: {}", why.sentence);
     }
     Ok(())
 }

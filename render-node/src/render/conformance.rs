@@ -1,8 +1,7 @@
 //! The conformance scenes: what a device shows before it gets exact work.
 
-use super::{Backend, RenderError};
+use super::{Backend, Brake, RenderError};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_protocol::node::{ConformanceHash, DeviceClass};
 use tessera_protocol::settings::{Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber, ResultHash, SampleRange, sums};
@@ -40,7 +39,7 @@ pub fn render_all(backend: &mut dyn Backend) -> Result<Vec<ConformanceHash>, Ren
             let frame = source.frame(&settings, FrameNumber(0), scene.time_s)?;
             backend.load(Arc::new(frame))?;
             let samples = SampleRange { start: 0, end: scene.spp };
-            let pixels = backend.render(settings.frame_rect(), samples, &AtomicBool::new(false))?;
+            let pixels = backend.render(settings.frame_rect(), samples, &Brake::default())?;
             Ok(ConformanceHash { scene: scene.name.to_owned(), hash: sums::hash(&pixels) })
         })
         .collect()

@@ -1,8 +1,8 @@
 //! The kernel's twin on the processor's cores.
 
-use super::{Backend, DeviceDescription, RenderError, check_request};
+use super::{Backend, Brake, DeviceDescription, RenderError, check_request};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use tessera_protocol::{PixelSum, SampleRange, TileRect};
 use tessera_reference::PreparedFrame;
@@ -45,7 +45,7 @@ impl Backend for CpuBackend {
         &mut self,
         rect: TileRect,
         samples: SampleRange,
-        cancelled: &AtomicBool,
+        brake: &Brake,
     ) -> Result<Vec<PixelSum>, RenderError> {
         let frame = self
             .frame
@@ -62,7 +62,7 @@ impl Backend for CpuBackend {
                 let send = send.clone();
                 let (blocks, next) = (&blocks, &next);
                 scope.spawn(move || {
-                    while !cancelled.load(Ordering::Relaxed)
+                    while brake.may_go_on()
                         && let Some(&block) = blocks.get(next.fetch_add(1, Ordering::Relaxed))
                     {
                         // The receiver outlives the scope's threads.
@@ -75,7 +75,7 @@ impl Backend for CpuBackend {
                 place(&mut pixels, rect, block, &sums);
             }
         });
-        if cancelled.load(Ordering::Relaxed) {
+        if brake.is_cancelled() {
             return Err(RenderError::Cancelled);
         }
         Ok(pixels)

@@ -4,12 +4,13 @@
 //! same bits as every other backend. Frames come from `tessera_reference`; [`cpu`] is the kernel's twin on all
 //! cores, [`gpu`] the WGSL kernel through Vulkan.
 
+mod brake;
 pub mod conformance;
 pub mod cpu;
 pub mod gpu;
 
+pub use brake::Brake;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_protocol::{PixelSum, SampleRange, TileRect};
 use tessera_reference::{PreparedFrame, SourceError};
 
@@ -47,13 +48,13 @@ pub trait Backend: Send {
     /// Prepares one frame; replaces what was prepared before.
     fn load(&mut self, frame: Arc<PreparedFrame>) -> Result<(), RenderError>;
 
-    /// Sums of the pixels of `rect` over `samples`, row by row. Stops early with
-    /// [`RenderError::Cancelled`] once `cancelled` is set.
+    /// Sums of the pixels of `rect` over `samples`, row by row. Asks `brake` whenever some milliseconds of
+    /// work are done: waits while it holds, and stops with [`RenderError::Cancelled`] once it is cancelled.
     fn render(
         &mut self,
         rect: TileRect,
         samples: SampleRange,
-        cancelled: &AtomicBool,
+        brake: &Brake,
     ) -> Result<Vec<PixelSum>, RenderError>;
 }
 

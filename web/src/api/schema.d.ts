@@ -395,6 +395,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/node/v1/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Says how the node's machine is, and whether the node rests. */
+        put: operations["report"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/node/v1/stream-leases": {
         parameters: {
             query?: never;
@@ -2437,6 +2454,20 @@ export interface components {
              */
             verified_since: number;
         };
+        /** @description What a node says of its machine, every few seconds. */
+        NodeReport: {
+            /**
+             * Format: int32
+             * @description What its GPUs draw together, in watts; `None` where that is not told.
+             */
+            power_w?: number | null;
+            rests?: components["schemas"]["Rest"] | null;
+            /**
+             * Format: int32
+             * @description The hottest of the sensors of its processor and GPUs, in degrees Celsius; `None` where there are none.
+             */
+            temperature_c?: number | null;
+        };
         /** @description A node as its owner and the operator see it. */
         NodeView: {
             ask?: components["schemas"]["RayPrice"] | null;
@@ -2466,6 +2497,7 @@ export interface components {
             rays_verified: number;
             /** @description What its audits found. */
             record?: components["schemas"]["NodeRecord"];
+            report?: components["schemas"]["NodeReport"] | null;
             /**
              * Format: int64
              * @description Units that it holds now.
@@ -2702,6 +2734,7 @@ export interface components {
         QuoteView: {
             /** @description What names it. */
             id: components["schemas"]["QuoteId"];
+            job?: components["schemas"]["JobId"] | null;
             /** @description What is likely. */
             outlook: components["schemas"]["Outlook"];
             /** @description What was signed. */
@@ -2848,6 +2881,58 @@ export interface components {
             pixels: number;
             /** @description Which rendition. */
             rendition: components["schemas"]["RenditionName"];
+        };
+        /** @description Why a node rests. Numbers and no sentence of the node's own, so that everybody reads the same words. */
+        Rest: {
+            /** @enum {string} */
+            code: "out_of_hours";
+            /**
+             * Format: int32
+             * @description Minutes until the next of them; `None` where there is none.
+             */
+            opens_in_min?: number | null;
+        } | {
+            /** @enum {string} */
+            code: "processor_in_use";
+            /**
+             * Format: int32
+             * @description How much of it they use, in percent.
+             */
+            percent: number;
+        } | {
+            /** @enum {string} */
+            code: "gpu_in_use";
+            /**
+             * Format: int32
+             * @description How much of it they use, in percent.
+             */
+            percent: number;
+        } | {
+            /**
+             * Format: int32
+             * @description What is allowed.
+             */
+            at_most: number;
+            /**
+             * Format: int32
+             * @description The hottest of its sensors.
+             */
+            celsius: number;
+            /** @enum {string} */
+            code: "too_hot";
+        } | {
+            /**
+             * Format: int32
+             * @description What is allowed.
+             */
+            at_most: number;
+            /** @enum {string} */
+            code: "too_hungry";
+            /**
+             * Format: int32
+             * @description What they draw together.
+             */
+            watts: number;
         };
         ResultHash: string;
         ResultRoot: string;
@@ -4481,6 +4566,28 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodeReport"];
+            };
+        };
+        responses: {
+            /** @description It is shown to the node's owner for a minute */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -19,6 +19,9 @@ describe('a node', () => {
   it('is what it was last heard to do', () => {
     expect(nodeState(node, soon).text).toBe('Idle');
     expect(nodeState({ ...node, units_leased: 3 }, soon).text).toBe('Rendering');
+    const report = { rests: { code: 'too_hot' as const, celsius: 91, at_most: 80 } };
+    expect(nodeState({ ...node, report, units_leased: 3 }, soon).text).toBe('Resting');
+    expect(nodeState({ ...node, report: { rests: null } }, soon).text).toBe('Idle');
     expect(nodeState({ ...node, wish: 'drain', units_leased: 3 }, soon).text).toBe('Finishing');
     expect(nodeState({ ...node, wish: 'drain' }, soon).text).toBe('Finished');
     expect(nodeState({ ...node, wish: 'pause' }, soon).text).toBe('Paused');

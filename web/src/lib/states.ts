@@ -97,6 +97,7 @@ export function nodeState(node: Node, nowMs: number): Shown {
       ? { tone: 'wait', icon: 'clock', text: 'Finishing' }
       : { tone: 'held', icon: 'pause', text: 'Finished' };
   }
+  if (node.report?.rests) return { tone: 'held', icon: 'pause', text: 'Resting' };
   if (node.units_leased > 0) return { tone: 'busy', icon: 'play', text: 'Rendering' };
   return { tone: 'calm', icon: 'clock', text: 'Idle' };
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use render_node::agent::{self, AgentError};
+use render_node::house::House;
 use render_node::render::cpu::CpuBackend;
 use render_node::render::{Backend, conformance};
 use serde_json::Value;
@@ -49,6 +50,7 @@ impl Farm {
             },
             cache_bytes: 1 << 30,
             ask: None,
+            house: House::free(),
         };
         Self {
             folder,

@@ -202,6 +202,8 @@ fn read_node(row: &SqliteRow) -> Result<NodeView, StoreError> {
         ask: ask.map(|_| count(row, "ask").map(RayPrice)).transpose()?,
         record: super::audits::read_record(row)?,
         wish: wish_from_sql(row.try_get("wish")?)?,
+        // Only in memory.
+        report: None,
     })
 }
 

@@ -7,10 +7,9 @@
 pub mod device;
 pub mod spirv;
 
-use super::{Backend, DeviceDescription, RenderError, check_request};
+use super::{Backend, Brake, DeviceDescription, RenderError, check_request};
 use device::{Gpu, device_error};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tessera_protocol::{PixelSum, SampleRange, TileRect};
 use tessera_reference::PreparedFrame;
@@ -139,13 +138,13 @@ impl Backend for GpuBackend {
         &mut self,
         rect: TileRect,
         samples: SampleRange,
-        cancelled: &AtomicBool,
+        brake: &Brake,
     ) -> Result<Vec<PixelSum>, RenderError> {
         let loaded = self
             .frame
             .take()
             .ok_or_else(|| RenderError::Request("no frame was prepared".to_owned()))?;
-        let result = self.render_loaded(&loaded, rect, samples, cancelled);
+        let result = self.render_loaded(&loaded, rect, samples, brake);
         self.frame = Some(loaded);
         result
     }
@@ -157,7 +156,7 @@ impl GpuBackend {
         loaded: &Loaded,
         rect: TileRect,
         samples: SampleRange,
-        cancelled: &AtomicBool,
+        brake: &Brake,
     ) -> Result<Vec<PixelSum>, RenderError> {
         check_request(&loaded.frame, rect, samples)?;
         let mut part = Slice {
@@ -177,7 +176,7 @@ impl GpuBackend {
         let sums = self.gpu.zeroed_sums(bytes)?;
         let bindings = self.gpu.bind(&loaded.buffers, &slice, &sums);
         while part.sample_start < samples.end {
-            if cancelled.load(Ordering::Relaxed) {
+            if !brake.may_go_on() {
                 return Err(RenderError::Cancelled);
             }
             let now = next_slice(part, samples, self.budget);

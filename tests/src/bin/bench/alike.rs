@@ -4,14 +4,13 @@
 use crate::attacks::{seed, settings_of, units};
 use crate::{NO_AIM, row};
 use anyhow::{Context as _, ensure};
-use render_node::render::Backend as _;
 use render_node::render::conformance;
 use render_node::render::cpu::CpuBackend;
 use render_node::render::gpu::GpuBackend;
 use render_node::render::gpu::spirv::Exactness;
+use render_node::render::{Backend as _, Brake};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_protocol::lease::Unit;
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::{FrameNumber, PixelSum, sums};
@@ -128,7 +127,7 @@ fn work(
     let (frame, units) = (Arc::new(frame), units(settings, number, SIDE)?);
     let mut cpu = CpuBackend::new(None);
     cpu.load(frame.clone())?;
-    let mut render = |unit: &Unit| cpu.render(unit.rect, unit.samples, &AtomicBool::new(false));
+    let mut render = |unit: &Unit| cpu.render(unit.rect, unit.samples, &Brake::default());
     let right = units.iter().map(&mut render).collect::<Result<_, _>>()?;
     Ok(Work { frame, units, right })
 }
@@ -164,7 +163,7 @@ fn honest(device: &Device, all: &[Work]) -> anyhow::Result<Seen> {
     for work in all {
         backend.load(work.frame.clone())?;
         for (unit, right) in work.units.iter().zip(&work.right) {
-            let made = backend.render(unit.rect, unit.samples, &AtomicBool::new(false))?;
+            let made = backend.render(unit.rect, unit.samples, &Brake::default())?;
             let likeness = Likeness::of(unit, right, &made);
             seen.least = seen.least.worse(likeness);
             seen.unlike += u64::from(!likeness.is_alike());

@@ -2,11 +2,10 @@
 
 use crate::{NO_AIM, row};
 use anyhow::{Context as _, ensure};
-use render_node::render::Backend as _;
 use render_node::render::cpu::CpuBackend;
+use render_node::render::{Backend as _, Brake};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tessera_film::pack::{pack, unpack};
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::lease::Unit;
@@ -265,7 +264,7 @@ fn measure(film: &Sample, side: u32, draws: u32) -> anyhow::Result<Cost> {
     let begun = cpu_s();
     let mut cpu = CpuBackend::new(Some(1));
     cpu.load(Arc::new(prepare()?))?;
-    let mut render = |unit: &Unit| cpu.render(unit.rect, unit.samples, &AtomicBool::new(false));
+    let mut render = |unit: &Unit| cpu.render(unit.rect, unit.samples, &Brake::default());
     let all: Vec<Vec<PixelSum>> = units.iter().map(&mut render).collect::<Result<_, _>>()?;
     let packed: Vec<_> = all.iter().map(|sums| (pack(sums), tree::root(sums))).collect();
     let render_s = cpu_s() - begun;

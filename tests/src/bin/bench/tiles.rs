@@ -4,9 +4,8 @@
 use crate::{NO_AIM, room, row};
 use anyhow::{Context as _, ensure};
 use render_node::render::cpu::CpuBackend;
-use render_node::render::{Backend as _, conformance};
+use render_node::render::{Backend as _, Brake, conformance};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tessera_farm_core::accept::{check_commit, check_unit};
 use tessera_farm_core::lease::Lease;
@@ -132,7 +131,7 @@ pub(crate) fn rendered_tiles(side: u32, tile: u32, spp: u32) -> anyhow::Result<V
     cpu.load(Arc::new(frame))?;
     let grid = TileGrid::new(side, side, tile).context("a grid")?;
     let samples = SampleRange { start: 0, end: spp };
-    let render = |rect| Ok(cpu.render(rect, samples, &AtomicBool::new(false))?);
+    let render = |rect| Ok(cpu.render(rect, samples, &Brake::default())?);
     (0..grid.count()).filter_map(|index| grid.rect(index)).map(render).collect()
 }
 
