@@ -48,7 +48,7 @@ impl House {
             while !tell.is_closed() {
                 let report = watcher.look();
                 tell.send_if_modified(|told| std::mem::replace(told, report) != report);
-                std::thread::sleep(LOOK_EVERY);
+                std::thread::park_timeout(LOOK_EVERY);
             }
         });
         Ok(Self { report, held })
@@ -97,7 +97,7 @@ impl House {
     /// Waits until something else is to be said.
     pub async fn until_news(&mut self) {
         if self.report.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -34,7 +34,7 @@ impl Brake {
     /// Returns once the rendering may go on, with whether it should.
     pub fn may_go_on(&self) -> bool {
         while self.held.load(Ordering::Relaxed) && !self.is_cancelled() {
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::park_timeout(LOOK_EVERY);
         }
         !self.is_cancelled()
     }

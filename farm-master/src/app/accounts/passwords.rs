@@ -4,9 +4,9 @@ use crate::problem::Refusal;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tessera_protocol::account::SignUpRequest;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Passwords that are hashed at once: each takes a core and 19 MiB for some hundredths of a second.
 const AT_ONCE: usize = 2;
@@ -17,15 +17,33 @@ const WAITING: usize = 64;
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$FoenQrqvwPHBNmG36IN8Xw$\
     9jMbhZNobUoaaz3Ne0hzmh440x3JuTbqYTkmMxB67Sc";
 
+type Work = Box<dyn FnOnce() + Send>;
+
 /// See the module.
 pub(super) struct Passwords {
-    at_once: Arc<Semaphore>,
-    waiting: Semaphore,
+    work: mpsc::Sender<Work>,
+    waiting: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { at_once: Arc::new(Semaphore::new(AT_ONCE)), waiting: Semaphore::new(WAITING) }
+        let (work, receive) = mpsc::channel::<Work>();
+        let receive = Arc::new(Mutex::new(receive));
+        for _ in 0..AT_ONCE {
+            let receive = receive.clone();
+            // Threads of their own: the allocator keeps such a piece of memory for each thread that ever had
+            // one, and the runtime has hundreds.
+            std::thread::spawn(move || {
+                loop {
+                    let next = receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    match next {
+                        Ok(work) => work(),
+                        Err(_) => return,
+                    }
+                }
+            });
+        }
+        Self { work, waiting: Arc::new(Semaphore::new(AT_ONCE + WAITING)) }
     }
 }
 
@@ -58,17 +76,16 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let _place = self
-            .waiting
-            .try_acquire()
-            .map_err(|_| Refusal::overloaded("Too many people are signing in"))?;
-        let permit = self.at_once.clone().acquire_owned().await.map_err(Refusal::internal)?;
-        // The permit goes with the work, which goes on where whoever asked hangs up.
-        let done = tokio::task::spawn_blocking(move || {
-            let answer = work();
-            drop(permit);
-            answer
-        });
+        let place = self.waiting.clone().try_acquire_owned();
+        let place = place.map_err(|_| Refusal::overloaded("Too many people are signing in"))?;
+        let (answer, done) = oneshot::channel();
+        let work = move || {
+            // Whoever asked may have hung up.
+            let _ = answer.send(work());
+            // The place goes with the work, which is done all the same.
+            drop(place);
+        };
+        self.work.send(Box::new(work)).map_err(Refusal::internal)?;
         done.await.map_err(Refusal::internal)
     }
 }
