@@ -53,5 +53,5 @@ pub use check::{Asked, Difference, Field, check};
 pub use factor::{check_factor, scene_factor};
 pub use look::{Look, look};
 pub use offer::{offer, outlook};
-pub use overrun::{Decision, Reserve, Split, Standing, decide, split};
+pub use overrun::{Decision, Reserve, Standing, decide};
 pub use probe::Probe;

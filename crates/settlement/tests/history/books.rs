@@ -4,8 +4,8 @@
 use crate::world::Who;
 use std::collections::BTreeMap;
 use tessera_ledger::{
-    Account, Balances as _, Books, Cause, Checker, Entry, EpochPlan, LedgerError, Once, Payer,
-    Verified,
+    Account, Balances as _, Books, Cause, Checker, Delivered, Entry, EpochPlan, LedgerError, Once,
+    Payer, Purse, Verified,
 };
 use tessera_protocol::commit::{AuditSecret, Commit, NodeKey, SignatureBytes, UnitResult};
 use tessera_protocol::node::DeviceClass;
@@ -13,8 +13,8 @@ use tessera_protocol::receipt::Receipt;
 use tessera_protocol::terms::Terms;
 use tessera_protocol::verdict::Verdict;
 use tessera_protocol::{
-    Amount, Generation, JobId, KernelId, LeaseId, MasterId, NodeId, RayPrice, ResultRoot,
-    SceneFactor, SceneHash, SecretHash, SettingsHash, UnitIndex,
+    Amount, Generation, JobId, KernelId, LeaseId, MasterId, NodeId, PixelPrice, RayPrice,
+    ResultRoot, SceneFactor, SceneHash, SecretHash, SettingsHash, StreamId, UnitIndex,
 };
 use tessera_settlement::instruction::Signature;
 
@@ -26,8 +26,9 @@ pub(crate) const OWN: &str = "own/";
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) deposited: BTreeMap<Payer, i128>,
-    /// Deposited for a job and above its ceiling, or returned from below it, and not refunded.
-    pub(crate) loose: BTreeMap<JobId, i128>,
+    /// Deposited for a job and above its ceiling, or returned from below it, and not refunded; the same of a
+    /// stream, of what was not put aside for it.
+    pub(crate) loose: BTreeMap<Purse, i128>,
     pub(crate) staked: BTreeMap<NodeId, i128>,
     pub(crate) reserve: i128,
     pub(crate) bond: i128,
@@ -39,6 +40,7 @@ pub(crate) struct Ledger {
     pub(crate) told: Told,
     checker: Checker,
     receipts: BTreeMap<LeaseId, Verified>,
+    delivered: BTreeMap<(LeaseId, u32), Delivered>,
 }
 
 impl Ledger {
@@ -54,11 +56,25 @@ impl Ledger {
         self.post(Cause::LeaseVerified { verified, held, epoch })
     }
 
+    /// Takes what receipts of segments add up to, and posts what they prove.
+    pub(crate) fn deliver(
+        &mut self,
+        delivered: Delivered,
+        (stream, part, before): (StreamId, u32, u64),
+        price: PixelPrice,
+    ) -> Result<(), LedgerError> {
+        self.delivered.insert((delivered.lease(), part), delivered);
+        self.post(Cause::SegmentsDelivered { delivered, stream, part, before, price })
+    }
+
     pub(crate) fn post(&mut self, cause: Cause) -> Result<(), LedgerError> {
-        let receipts = &self.receipts;
+        let (receipts, segments) = (&self.receipts, &self.delivered);
         let proven = |cause: &Cause| match cause {
             Cause::LeaseVerified { verified, .. } => {
                 receipts.get(&verified.lease()) == Some(verified)
+            }
+            Cause::SegmentsDelivered { delivered, part, .. } => {
+                segments.get(&(delivered.lease(), *part)) == Some(delivered)
             }
             _ => false,
         };
@@ -102,18 +118,16 @@ impl Told {
         match &entry.cause {
             Cause::Deposited { id, payer, amount } => {
                 *self.deposited.entry(*payer).or_default() += i128::from(amount.0);
-                *self.loose.entry(job_of(id)).or_default() += i128::from(amount.0);
+                *self.loose.entry(purse_of(id)).or_default() += i128::from(amount.0);
             }
             Cause::Withdrawn { id, amount, .. } => {
-                *self.loose.entry(job_of(id)).or_default() -= i128::from(amount.0);
+                *self.loose.entry(purse_of(id)).or_default() -= i128::from(amount.0);
             }
             Cause::QuoteAccepted { job, .. }
             | Cause::ToppedUp { job, .. }
-            | Cause::JobEnded { job, .. } => {
-                let of_wallets = |account: &Account| matches!(account, Account::Wallet(_));
-                let wallets = entry.postings.iter().filter(|it| of_wallets(&it.account));
-                let change: i128 = wallets.map(|posting| i128::from(posting.amount)).sum();
-                *self.loose.entry(*job).or_default() += change;
+            | Cause::JobEnded { job, .. } => self.of_wallets(Purse::Job(*job), entry),
+            Cause::StreamFunded { stream, .. } | Cause::StreamEnded { stream } => {
+                self.of_wallets(Purse::Stream(*stream), entry);
             }
             Cause::StakeAdded { id, node, amount } if id.starts_with(OWN) => {
                 *self.staked.entry(*node).or_default() += i128::from(amount.0);
@@ -129,12 +143,26 @@ impl Told {
             _ => {}
         }
     }
+
+    fn of_wallets(&mut self, purse: Purse, entry: &Entry) {
+        let of_wallets = |account: &Account| matches!(account, Account::Wallet(_));
+        let wallets = entry.postings.iter().filter(|it| of_wallets(&it.account));
+        let change: i128 = wallets.map(|posting| i128::from(posting.amount)).sum();
+        *self.loose.entry(purse).or_default() += change;
+    }
 }
 
-/// The job that a movement of a payer's money is of: the part of its id before the stroke.
-fn job_of(id: &str) -> JobId {
-    let job = id.split('/').next().and_then(|job| job.parse().ok());
-    job.expect("ids name their job first")
+/// What begins the `id` of a movement of a stream's money; a job's begins with the job.
+pub(crate) const OF_STREAM: &str = "stream:";
+
+/// What a movement of a payer's money is of: the part of its id before the stroke.
+fn purse_of(id: &str) -> Purse {
+    let of = id.split('/').next().expect("a split has a first part");
+    let purse = match of.strip_prefix(OF_STREAM) {
+        Some(stream) => stream.parse().ok().map(Purse::Stream),
+        None => of.parse().ok().map(Purse::Job),
+    };
+    purse.expect("ids name their job or stream first")
 }
 
 /// A lease, with what it took.

@@ -5,7 +5,7 @@ use crate::history::{Epoch, History};
 use crate::world::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_ledger::{Account, Purse};
-use tessera_protocol::JobId;
+use tessera_protocol::{JobId, StreamId};
 use tessera_settlement::abi::Hash;
 use tessera_settlement::abi::seeds::Vault;
 use tessera_settlement::tree::{Payout, PayoutTree};
@@ -15,6 +15,8 @@ use tessera_settlement::tree::{Payout, PayoutTree};
 pub(crate) enum What {
     /// What a job's escrow has left.
     Job(JobId),
+    /// What a stream's escrow has left.
+    Stream(StreamId),
     /// What the operator's reserve has left.
     Reserve,
     /// What is in the farm's vault of all escrows, and then what the farm says that must be in it.
@@ -89,6 +91,9 @@ pub(crate) fn read(world: &World, history: &History) -> Side {
     for of in &history.jobs {
         sums.add(What::Job(job(of.number)), left(PLACES.job(of.number)));
     }
+    for of in &history.streams {
+        sums.add(What::Stream(stream(of.number)), left(PLACES.stream(of.number)));
+    }
     sums.add(What::Reserve, left(PLACES.reserve));
     for who in Who::all() {
         sums.add(What::Tokens(who), world.balance(&who.tokens()).into());
@@ -162,7 +167,7 @@ pub(crate) fn in_books(history: &History) -> Side {
             }
             Account::Slashed => sums.add(What::Supply, -balance),
             Account::World | Account::Carried(_) | Account::CarriedForAll => {}
-            Account::Stream(_) => panic!("no history has streams"),
+            Account::Stream(stream) => in_purse(&mut sums, Purse::Stream(stream), balance),
         }
     }
     let mut roots = Side::new();
@@ -201,8 +206,12 @@ fn at_first(history: &History, sums: &mut Sums) {
     }
     sums.add(What::Tokens(Who::Operator), -told.reserve - told.bond);
     for of in &history.jobs {
-        let loose = told.loose.get(&job(of.number)).copied().unwrap_or(0);
-        sums.add(What::Job(job(of.number)), loose);
+        let purse = Purse::Job(job(of.number));
+        sums.add(of_purse(purse), told.loose.get(&purse).copied().unwrap_or(0));
+    }
+    for of in &history.streams {
+        let purse = Purse::Stream(stream(of.number));
+        sums.add(of_purse(purse), told.loose.get(&purse).copied().unwrap_or(0));
     }
     let held = if history.challenger.is_some() { CHALLENGE_BOND } else { 0 };
     sums.add(What::BondVault, held.into());
@@ -223,7 +232,7 @@ pub(crate) fn of_purse(purse: Purse) -> What {
     match purse {
         Purse::Job(job) => What::Job(job),
         Purse::Reserve => What::Reserve,
-        Purse::Stream(_) => panic!("no history has streams"),
+        Purse::Stream(stream) => What::Stream(stream),
     }
 }
 

@@ -15,6 +15,11 @@ impl History {
             }
         }
         self.end_jobs();
+        for at in 0..self.streams.len() {
+            if !self.streams[at].ended {
+                self.end_stream_at(at);
+            }
+        }
         // A cancelled epoch's leaves are owed again.
         while self.ledger.any(|account| matches!(account, Account::Owed { .. })) {
             self.open_epoch_above(Amount::ZERO);
@@ -26,6 +31,11 @@ impl History {
         for at in 0..self.jobs.len() {
             if !self.jobs[at].closed {
                 self.close_job_at(at);
+            }
+        }
+        for at in 0..self.streams.len() {
+            if !self.streams[at].closed {
+                self.close_stream_at(at);
             }
         }
         (0..STAKING).for_each(|n| self.unstake_all(n));

@@ -21,12 +21,17 @@ fn escrow(purse: Purse) -> [u8; 16] {
     match purse {
         Purse::Job(job) => job.0,
         Purse::Reserve => RESERVE_ID,
-        Purse::Stream(_) => panic!("no epoch draws on a stream"),
+        Purse::Stream(stream) => stream.0,
     }
 }
 
 fn purse(escrow: [u8; 16]) -> Purse {
-    if escrow == RESERVE_ID { Purse::Reserve } else { Purse::Job(JobId(escrow)) }
+    let stream = (0..STREAMS).map(stream).find(|stream| stream.0 == escrow);
+    match stream {
+        Some(stream) => Purse::Stream(stream),
+        None if escrow == RESERVE_ID => Purse::Reserve,
+        None => Purse::Job(JobId(escrow)),
+    }
 }
 
 /// What the chain is told of a plan of the books, in the order of the books.
@@ -115,7 +120,8 @@ impl History {
     fn next(&self, epoch: &Epoch) -> Next {
         let jobs = epoch.chain.draws().iter().map(|draw| match purse(draw.job) {
             Purse::Job(job) => self.world.job_now(&PLACES.job(job.0[0] - 1)),
-            _ => self.world.job_now(&PLACES.reserve),
+            Purse::Stream(stream) => self.world.job_now(&PLACES.stream(stream.0[0] - 0x80)),
+            Purse::Reserve => self.world.job_now(&PLACES.reserve),
         });
         let view = ChainView {
             now_s: self.world.time(),

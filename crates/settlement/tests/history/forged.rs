@@ -72,7 +72,10 @@ macro_rules! changed {
 
 #[test]
 fn one_unit_more_in_any_account_of_the_chain_is_named() {
-    let history = until(|history| is_sealed(history) && history.jobs.len() > 1);
+    let history = until(|history| {
+        let open = history.streams.iter().any(|stream| !stream.closed);
+        is_sealed(history) && history.jobs.len() > 1 && open
+    });
     let number = history.running.as_ref().expect("an epoch").number();
     assert_eq!(named(&history), [].into());
     let check = |at: Address, change: &dyn Fn(&mut Vec<u8>), wanted: &[What]| {
@@ -89,6 +92,10 @@ fn one_unit_more_in_any_account_of_the_chain_is_named() {
     for of in history.jobs.iter().filter(|job| !job.closed) {
         let at = PLACES.job(of.number);
         check(at, &changed!(Job, deposited), &[What::Job(job(of.number))]);
+    }
+    for of in history.streams.iter().filter(|stream| !stream.closed) {
+        let at = PLACES.stream(of.number);
+        check(at, &changed!(Job, deposited), &[What::Stream(stream(of.number))]);
     }
     check(PLACES.reserve, &changed!(Job, deposited), &[What::Reserve]);
     for n in 0..STAKING {

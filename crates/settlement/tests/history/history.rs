@@ -56,6 +56,20 @@ pub(crate) struct Job {
     pub(crate) closed: bool,
 }
 
+/// A stream whose deposit was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stream {
+    pub(crate) number: u8,
+    pub(crate) payer: u8,
+    /// How often some was put aside for it.
+    pub(crate) funded: u32,
+    pub(crate) ended: bool,
+    /// Whether its escrow is closed on the chain.
+    pub(crate) closed: bool,
+    /// How often segments of each lease were booked, and how many pixels.
+    pub(crate) lanes: [(u32, u64); LANES as usize],
+}
+
 /// A lease that was verified and not reversed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lease {
@@ -94,6 +108,7 @@ pub(crate) struct History {
     pub(crate) ledger: Ledger,
     pub(crate) model: Model,
     pub(crate) jobs: Vec<Job>,
+    pub(crate) streams: Vec<Stream>,
     pub(crate) leases: Vec<Lease>,
     /// Leases that were ever given, for work or for two commits.
     pub(crate) leased: u32,
@@ -133,6 +148,7 @@ impl History {
             ledger: Ledger::default(),
             model: Model::new(),
             jobs: vec![],
+            streams: vec![],
             leases: vec![],
             leased: 0,
             running: None,

@@ -2,7 +2,7 @@
 //! together, and end with everybody paid: all agree to the last unit, after each step.
 //!
 //! Payers deposit and raise ceilings, nodes' work is verified, held, released and reversed, jobs end and are
-//! refunded, epochs are opened, drawn for, challenged, taken back, sealed and pushed, leaves are skipped and
+//! refunded, streams are paid by the segment out of their deposits, end and are refunded, epochs are opened, drawn for, challenged, taken back, sealed and pushed, leaves are skipped and
 //! claimed later, stakes are added, withdrawn and slashed. The chain is the built program in a virtual
 //! machine, the books are `tessera-ledger` with its checker, and what is to be done next with an epoch is
 //! what the master's planner says.
@@ -14,8 +14,9 @@
 //! | chain | books |
 //! |---|---|
 //! | a job's `deposited − drawn`, 0 once it is closed | Escrow + Owed and Held from it + undrawn + what was deposited for it and is in no ceiling, or came back from below it, and was not refunded |
+//! | a stream's `deposited − drawn`, 0 once it is closed | Stream + Owed from it + undrawn + what was deposited for it and is not put aside, or came back at its end, and was not refunded |
 //! | the reserve's `deposited − drawn` | Reserve + all Carry + Owed and Held from it + undrawn |
-//! | vault of escrows, and the farm's total of it | all Wallet, Escrow, Carry, Reserve, Owed, Held, InEpoch, Claimable |
+//! | vault of escrows, and the farm's total of it | all Wallet, Escrow, Stream, Carry, Reserve, Owed, Held, InEpoch, Claimable |
 //! | a node's `stake + unlocking` | Stake |
 //! | vault of stakes, and its total | all Stake |
 //! | the farm's `bond + unbonding` | Bond |
@@ -47,6 +48,7 @@ mod forged;
 mod history;
 mod model;
 mod steps;
+mod streams;
 mod world;
 
 use history::{History, Seen};
@@ -135,6 +137,14 @@ const KINDS: &[&str] = &[
     "refused: refund in the window",
     "refunded",
     "escrow closed with nothing left",
+    "stream opened",
+    "stream topped up",
+    "deposit for a stream that is over",
+    "segments delivered",
+    "refused: a deposit used up",
+    "refused: a stream that ended",
+    "stream ended",
+    "stream refunded",
     "epoch opened in the books",
     "epoch opened on the chain",
     "drawn",

@@ -1,10 +1,11 @@
-//! What a history should come to, counted plainly: what each lease earned, and who pays for it. It knows
-//! no accounts, epochs or purses.
+//! What a history should come to, counted plainly: what each lease earned, of a job or of a stream, and who
+//! pays for it. It knows no accounts, epochs or purses.
 
 use crate::books::Work;
 use crate::compare::{Figure, Side, What};
 use crate::world::*;
 use std::collections::BTreeMap;
+use tessera_protocol::PixelPrice;
 
 /// What the operator takes of what a job cost, in hundredths of a per cent.
 pub(crate) const FEE_BPS: u16 = 333;
@@ -27,9 +28,30 @@ struct Spent {
     fee: u64,
 }
 
+/// A stream's money.
+#[derive(Default)]
+struct Streamed {
+    payer: u8,
+    funded: u64,
+    fee: u64,
+    /// Who has which lease, at what price, and how many pixels of it were delivered.
+    lanes: BTreeMap<u8, (Who, PixelPrice, u64)>,
+}
+
+impl Streamed {
+    /// What each lease earned: by the sum of its pixels, rounded down once.
+    fn earned(&self) -> impl Iterator<Item = (Who, u64)> {
+        self.lanes.values().map(|(who, price, pixels)| {
+            let units = u128::from(*pixels) * u128::from(price.0) / 1_000_000_000_000;
+            (*who, u64::try_from(units).expect("few pixels"))
+        })
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Model {
     leases: BTreeMap<u32, Earned>,
+    streams: BTreeMap<u8, Streamed>,
     jobs: BTreeMap<u8, Spent>,
     stakes: BTreeMap<u8, u64>,
     burned: u64,
@@ -79,6 +101,23 @@ impl Model {
         job.left = 0;
     }
 
+    pub(crate) fn stream_funded(&mut self, stream: u8, payer: u8, amount: u64) {
+        let stream = self.streams.entry(stream).or_default();
+        stream.payer = payer;
+        stream.funded += amount;
+    }
+
+    pub(crate) fn delivered(&mut self, stream: u8, lane: u8, who: Who, price: PixelPrice, n: u64) {
+        let lanes = &mut self.streams.get_mut(&stream).expect("a funded stream").lanes;
+        lanes.entry(lane).or_insert((who, price, 0)).2 += n;
+    }
+
+    pub(crate) fn stream_ended(&mut self, stream: u8) {
+        let stream = self.streams.get_mut(&stream).expect("a funded stream");
+        let cost: u64 = stream.earned().map(|(_, pay)| pay).sum();
+        stream.fee = (cost * u64::from(FEE_BPS) / 10_000).min(stream.funded - cost);
+    }
+
     pub(crate) fn staked(&mut self, node: u8, amount: u64) {
         *self.stakes.entry(node).or_default() += amount;
     }
@@ -115,8 +154,12 @@ impl Model {
         for lease in self.leases.values() {
             *side.entry(lease.node).or_default() += i128::from(lease.own + lease.over);
         }
+        for (who, pay) in self.streams.values().flat_map(Streamed::earned) {
+            *side.entry(who).or_default() += i128::from(pay);
+        }
         let fees: u64 = self.jobs.values().map(|job| job.fee).sum();
-        *side.entry(Who::Operator).or_default() += i128::from(fees);
+        let of_streams: u64 = self.streams.values().map(|stream| stream.fee).sum();
+        *side.entry(Who::Operator).or_default() += i128::from(fees + of_streams);
         side.into_iter().map(|(who, sum)| (What::Earned(who), Figure::Units(sum))).collect()
     }
 
@@ -137,6 +180,14 @@ impl Model {
         for job in self.jobs.values() {
             moves(Who::Payer(job.payer), job.fee, -1);
             moves(Who::Operator, job.fee, 1);
+        }
+        for stream in self.streams.values() {
+            for (who, pay) in stream.earned() {
+                moves(who, pay, 1);
+                moves(Who::Payer(stream.payer), pay, -1);
+            }
+            moves(Who::Payer(stream.payer), stream.fee, -1);
+            moves(Who::Operator, stream.fee, 1);
         }
         moves(Who::Operator, BOND, -1);
         HOMELESS.iter().for_each(|n| moves(Who::Node(*n), 0, 1));

@@ -4,6 +4,7 @@ use crate::books::{OWN, Work, lease, receipt, two_commits};
 use crate::history::{History, Job, Lease};
 use crate::model::{FEE_BPS, pay};
 use crate::world::*;
+use solana_address::Address;
 use tessera_ledger::{Account, CarryTerms, Cause, FeeTerms, LedgerError, Purse, Share};
 use tessera_protocol::{Amount, Generation, RayPrice, SceneFactor};
 use tessera_settlement::abi::error::Refusal;
@@ -12,6 +13,9 @@ use tessera_settlement::instruction::{LeaseOf, signature_check};
 
 /// How far the reserve carries a job.
 const CARRY: CarryTerms = CarryTerms { job_permille: 200, payer_most: Amount(800) };
+
+/// What becomes of a refund too early.
+const IN_WINDOW: &str = "refused: refund in the window";
 
 /// Nodes that do most of the work.
 const WORKERS: u8 = 6;
@@ -22,7 +26,7 @@ impl History {
         if self.running.is_some() && self.dice.below(100) < 50 {
             return self.of_the_epoch();
         }
-        match self.dice.below(44) {
+        match self.dice.below(56) {
             0..=4 => self.open_job(),
             5..=6 => self.top_up(),
             7 => self.raise_carry(),
@@ -39,6 +43,7 @@ impl History {
             37..=38 => self.stake(),
             39 => self.unstake(),
             40 => self.slash(),
+            41..=52 => self.of_a_stream(),
             _ => self.of_unpaid_leaves(),
         }
     }
@@ -150,36 +155,50 @@ impl History {
     /// epoch that drew from it is in its window.
     pub(crate) fn close_job_at(&mut self, at: usize) -> Option<()> {
         let Job { number, payer, .. } = self.jobs[at];
-        let (id, who) = (job(number), Who::Payer(payer));
-        let close = farm().end_job(&id.0, who.tokens(), Who::Anyone.address());
-        let purse = Purse::Job(id);
+        let purse = Purse::Job(job(number));
+        let escrow = (job(number).0, PLACES.job(number));
+        let closed = self.close_escrow(purse, escrow, payer, &job(number).to_string())?;
+        self.jobs[at].closed = closed != IN_WINDOW;
+        self.done(closed)
+    }
+
+    /// Refunds what an escrow has left, once nothing is owed out of it: what became of that.
+    pub(crate) fn close_escrow(
+        &mut self,
+        purse: Purse,
+        (escrow, at): ([u8; 16], Address),
+        payer: u8,
+        name: &str,
+    ) -> Option<&'static str> {
+        let who = Who::Payer(payer);
+        let close = farm().end_job(&escrow, who.tokens(), Who::Anyone.address());
         if let Some(running) = self.running.as_ref().filter(|running| !running.sealed) {
             if running.drawn.contains(&purse) {
                 self.world.refused(Refusal::JobInWindow, close);
-                return self.done("refused: refund in the window");
+                return Some(IN_WINDOW);
             }
-            if running.chain.draws().iter().any(|draw| draw.job == id.0) {
+            if running.chain.draws().iter().any(|draw| draw.job == escrow) {
                 return None;
             }
         }
-        let waits = |account: &Account| match account {
-            Account::Owed { purse: of, .. } | Account::Held { purse: of, .. } => *of == purse,
-            Account::Escrow(job) => *job == id,
+        let waits = |account: &Account| match *account {
+            Account::Owed { purse: of, .. } | Account::Held { purse: of, .. } => of == purse,
+            Account::Escrow(job) => Purse::Job(job) == purse,
+            Account::Stream(stream) => Purse::Stream(stream) == purse,
             _ => false,
         };
         if self.ledger.any(waits) {
             return None;
         }
-        let left = self.world.job_now(&PLACES.job(number)).expect("it is not closed");
+        let left = self.world.job_now(&at).expect("it is not closed");
         let rest = left.deposited - left.drawn;
         self.must(close);
-        self.jobs[at].closed = true;
         if rest == 0 {
-            return self.done("escrow closed with nothing left");
+            return Some("escrow closed with nothing left");
         }
-        let (id, amount) = (self.id(&format!("{id}/refund/")), Amount(rest));
+        let (id, amount) = (self.id(&format!("{name}/refund/")), Amount(rest));
         self.ledger.must(Cause::Withdrawn { id, payer: crate::world::payer(payer), amount });
-        self.done("refunded")
+        Some("refunded")
     }
 
     // --- leases -----------------------------------------------------------------------------------

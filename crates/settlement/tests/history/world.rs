@@ -14,7 +14,7 @@ use solana_transaction_error::TransactionError;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use tessera_ledger::Payer;
-use tessera_protocol::{JobId, NodeId};
+use tessera_protocol::{JobId, NodeId, StreamId};
 use tessera_settlement::abi::account::{Farm, Job, Node, Rules};
 use tessera_settlement::abi::error::Refusal;
 use tessera_settlement::abi::instruction::OpenJob;
@@ -36,6 +36,9 @@ pub(crate) const HOMELESS: [u8; 2] = [3, 4];
 /// Jobs and epochs that a history has at most.
 pub(crate) const JOBS: u8 = 6;
 pub(crate) const EPOCHS: u64 = 64;
+/// Streams that a history has at most, and leases that workers have of each.
+pub(crate) const STREAMS: u8 = 3;
+pub(crate) const LANES: u8 = 2;
 
 /// What everybody with a token account has at first.
 pub(crate) const PURSE: u64 = 1_000_000;
@@ -136,6 +139,10 @@ pub(crate) fn job(n: u8) -> JobId {
     JobId([n + 1; 16])
 }
 
+pub(crate) fn stream(n: u8) -> StreamId {
+    StreamId([0x80 + n; 16])
+}
+
 fn mint() -> Address {
     Address::new_from_array([66; 32])
 }
@@ -148,6 +155,7 @@ pub(crate) struct Places {
     vaults: Vec<Address>,
     nodes: Vec<Address>,
     jobs: Vec<Address>,
+    streams: Vec<Address>,
     epochs: Vec<Address>,
 }
 
@@ -161,6 +169,7 @@ pub(crate) static PLACES: LazyLock<Places> = LazyLock::new(|| {
         vaults: Vault::ALL.iter().map(|kind| farm.vault(*kind)).collect(),
         nodes: (0..STAKING).map(|n| farm.node(&Who::Node(n).address())).collect(),
         jobs: (0..JOBS).map(|n| farm.job(&job(n).0)).collect(),
+        streams: (0..STREAMS).map(|n| farm.job(&stream(n).0)).collect(),
         epochs: (0..EPOCHS).map(|number| farm.epoch(number)).collect(),
     }
 });
@@ -168,6 +177,11 @@ pub(crate) static PLACES: LazyLock<Places> = LazyLock::new(|| {
 impl Places {
     pub(crate) fn job(&self, n: u8) -> Address {
         self.jobs[usize::from(n)]
+    }
+
+    /// The escrow of a stream: to the program it is a job's.
+    pub(crate) fn stream(&self, n: u8) -> Address {
+        self.streams[usize::from(n)]
     }
 
     pub(crate) fn node(&self, n: u8) -> Address {
