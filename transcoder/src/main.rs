@@ -20,6 +20,8 @@ enum Command {
     Gateway(Box<gateway::Arguments>),
     /// Transcode for the gateways of a master until told to stop.
     Work(work::Arguments),
+    /// Say what the worker here has earned, and why it gets no sessions.
+    Status(work::status::Arguments),
     /// Make a ladder of a file, with no master.
     File(file::Arguments),
 }
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Work(arguments) => work::run(&arguments),
+        Command::Status(arguments) => work::status::run(&arguments),
         Command::File(arguments) => file::run(&arguments),
     };
     match result {

@@ -8,6 +8,8 @@ use reqwest::Method;
 use std::time::Duration;
 use tessera_protocol::LeaseId;
 use tessera_protocol::commit::{NodeKey, join_message};
+use tessera_protocol::finance::EarningsView;
+use tessera_protocol::job::Why;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView};
 use tessera_protocol::stream::worker::{
     PresentedReceipts, PresentedView, StreamLeaseGrant, StreamLeaseRequest, WorkerAbility,
@@ -75,6 +77,18 @@ impl WorkerClient {
         let call =
             self.transport.request(Method::POST, &path).timeout(HEARTBEAT_TIMEOUT).json(request);
         self.transport.send(call).await.map(drop)
+    }
+
+    /// What the worker has earned.
+    pub async fn earnings(&self) -> Result<EarningsView, ClientError> {
+        let call = self.transport.request(Method::GET, "node/v1/earnings");
+        self.transport.send_for_json(call.timeout(HEARTBEAT_TIMEOUT)).await
+    }
+
+    /// Why it got no session when it asked for one last.
+    pub async fn why(&self) -> Result<Vec<Why>, ClientError> {
+        let call = self.transport.request(Method::GET, "node/v1/worker/why");
+        self.transport.send_for_json(call.timeout(HEARTBEAT_TIMEOUT)).await
     }
 
     /// Presents receipts of segments that their gateway may not have reported.

@@ -5,10 +5,12 @@
 //! it. Where nobody who waits can take a session that has no worker, a worker that only stands by
 //! elsewhere and could take it loses that lease.
 
+mod why;
+
 use super::App;
 use super::streams::random;
 use crate::problem::Refusal;
-use crate::rules::funds::{EXPIRES_BEFORE_MS, can_begin, can_go_on};
+use crate::rules::funds::{Term, can_begin, can_go_on, term};
 use crate::store::live::{
     Candidate, StreamLease, StreamLeaseAsk, StreamLeaseEnd, StreamLeaseGranted, Wanting,
 };
@@ -82,14 +84,19 @@ impl App {
             let now_ms = self.clock.now_ms();
             let mut wanting = self.store.wanting(WORKERS, now_ms - BARRED_MS).await?;
             let times = self.times();
-            wanting.retain(|one| {
-                self.live.is_published(one.session, &times, now_ms) && is_funded(one, now_ms)
-            });
+            wanting.retain(|one| self.live.is_published(one.session, &times, now_ms));
+            let (wanting, unfunded): (Vec<_>, Vec<_>) =
+                wanting.into_iter().partition(|one| is_funded(one, now_ms));
+            let waiting = self.workers.who_wait();
             if wanting.is_empty() {
+                if !unfunded.is_empty() {
+                    for (node, _) in waiting {
+                        self.workers.tell_why(node, vec![why::unfunded()]);
+                    }
+                }
                 freed.clear();
                 return Ok(());
             }
-            let waiting = self.workers.who_wait();
             let nodes = waiting.iter().map(|(node, _)| *node).collect();
             let mut candidates = self.store.candidates(nodes).await?;
             // Who was barred while it waited gets nothing either.
@@ -105,6 +112,10 @@ impl App {
                     bits.map(|bits| bits.saturating_sub(candidate.held_bits));
             }
             let (pairs, without) = pair(&wanting, &candidates);
+            let got = |node| pairs.iter().any(|pair| pair.node == node);
+            for loser in candidates.iter().filter(|candidate| !got(candidate.node)) {
+                self.workers.tell_why(loser.node, why::why(loser, &wanting, !unfunded.is_empty()));
+            }
             if pairs.is_empty() {
                 return self.free_standbys(&without, freed, now_ms).await;
             }
@@ -133,6 +144,8 @@ impl App {
             expires_after_ms: u64::try_from(expires).unwrap_or(u64::MAX),
         };
         self.workers.note(id, node, self.clock.now_ms());
+        // Before it hears of it: it may ask why at once.
+        self.workers.forget_why(node);
         if self.workers.answer(node, grant) {
             self.counters.stream_leases.fetch_add(1, Ordering::Relaxed);
             tracing::info!(%session, %node, lease = %id, "a worker has a session");
@@ -190,7 +203,7 @@ pub(super) fn lacks_money(spec: &StreamSpec, funds: Option<Funds>, now_ms: i64) 
 }
 
 fn stands(funds: &Funds, now_ms: i64) -> bool {
-    funds.stands_until_ms > now_ms.saturating_add(EXPIRES_BEFORE_MS)
+    term(funds.stands_until_ms, now_ms) != Term::Over
 }
 
 /// Who gets what of those who wait, each at most one session; and the sessions that have no worker
@@ -295,6 +308,7 @@ fn usual_pixels_per_s(ladder: &Ladder) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::funds::EXPIRES_BEFORE_MS;
     use tessera_protocol::Amount;
     use tessera_protocol::stream::VideoCodec;
     use tessera_protocol::stream::worker::WorkerAbility;
@@ -346,6 +360,33 @@ mod tests {
         let (pairs, without) = pair(&two, &candidates[2..]);
         assert!(pairs.is_empty(), "3 is too slow");
         assert_eq!(without, [&two[0]], "the other has a worker");
+    }
+
+    #[test]
+    fn who_gets_nothing_is_told_each_reason_once() {
+        let paying = |number, most| {
+            let funds =
+                Funds { left: Amount(u64::MAX), stands_until_ms: i64::MAX, ..Funds::default() };
+            Wanting { pays: Some((PixelPrice(most), funds)), ..wanting(number, 0, &[]) }
+        };
+        let codes = |worker: &Candidate, wanting: &[Wanting], unfunded| {
+            let why = why::why(worker, wanting, unfunded);
+            why.into_iter().map(|why| why.code).collect::<Vec<_>>()
+        };
+        let worker = candidate(1, 100, 30);
+        assert_eq!(codes(&worker, &[paying(1, 29)], false), ["price_above_maximum"]);
+        assert_eq!(codes(&worker, &[paying(1, 30)], false), ["outbid"], "it could have had it");
+        let slow = candidate(1, 49, 30);
+        let all = [paying(1, 29), wanting(2, 0, &[]), wanting(3, 0, &[]), wanting(4, 1, &[1])];
+        assert_eq!(
+            codes(&slow, &all, true),
+            ["price_above_maximum", "too_slow", "has_it_or_was_replaced", "deposit_used_up"]
+        );
+        let thin = on_a_line_of(LADDER_BITS - 1, candidate(1, 100, 1));
+        assert_eq!(codes(&thin, &[wanting(1, 0, &[])], false), ["line_too_thin"]);
+        let mute =
+            Candidate { able: WorkerAbility { codecs: vec![], ..worker.able.clone() }, ..worker };
+        assert_eq!(codes(&mute, &[wanting(1, 0, &[])], false), ["cannot_encode"]);
     }
 
     fn on_a_line_of(bits: u64, candidate: Candidate) -> Candidate {

@@ -3,6 +3,7 @@
 use super::App;
 use crate::auth::Artist;
 use crate::problem::{Code, Refusal};
+use crate::settlement::WorksAt;
 use crate::store::StoreError;
 use tessera_ledger::{Cause, Watch};
 use tessera_protocol::finance::{
@@ -139,7 +140,9 @@ impl App {
     pub(crate) async fn earnings(&self, node: NodeId) -> Result<EarningsView, Refusal> {
         let mut view = self.store.earnings(node).await?;
         if let Some(settlement) = &self.settlement {
-            view.notes = settlement.notes(&view);
+            let jobs = self.store.node(node).await?.is_some();
+            let streams = self.store.worker_record(node).await?.is_some();
+            view.notes = settlement.notes(&view, WorksAt { jobs, streams });
         }
         Ok(view)
     }

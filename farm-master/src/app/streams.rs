@@ -5,8 +5,9 @@ use super::matching::lacks_money;
 use super::quotes::STANDS_FOR_MS;
 use crate::auth::Broadcaster;
 use crate::problem::{Code, Refusal};
+use crate::rules::funds::{Term, term};
 use crate::store::live::{KeyHash, NewStream, SessionRecord, StreamCreation, StreamRecord};
-use crate::store::stream_pay::Funded;
+use crate::store::stream_pay::{Funded, Funds};
 use std::sync::Arc;
 use tessera_ledger::Purse;
 use tessera_protocol::stream::SegmentNumber;
@@ -276,8 +277,8 @@ impl App {
             self.live.health(session.id).unwrap_or_else(|| session.health.clone())
         });
         let now_ms = self.clock.now_ms();
-        if !stream.ended && lacks_money(&stream.spec, stream.funds, now_ms) {
-            health.push(deposit_used_up());
+        if !stream.ended {
+            health.extend(of_deposit(&stream.spec, stream.funds, now_ms));
         }
         StreamView {
             id: stream.id,
@@ -297,15 +298,42 @@ impl App {
     }
 }
 
-/// What a broadcaster is told whose stream has no workers for want of money.
-fn deposit_used_up() -> HealthNote {
-    HealthNote {
-        code: "deposit-used-up".to_owned(),
-        level: HealthLevel::Warning,
-        text: "Its deposit does not pay for a minute of work, so it is not transcoded: viewers get the \
-               source as it is. `farm stream top-up` adds to it."
-            .to_owned(),
+/// What a broadcaster is told of a deposit that pays no workers, or will not for much longer.
+fn of_deposit(spec: &StreamSpec, funds: Option<Funds>, now_ms: i64) -> Vec<HealthNote> {
+    let mut notes = Vec::new();
+    let mut warn = |code: &str, text: String| {
+        notes.push(HealthNote { code: code.to_owned(), level: HealthLevel::Warning, text });
+    };
+    // What was never deposited has no end either.
+    let deposit = funds.filter(|funds| !funds.deposited.is_zero());
+    let anew = "Adding to it does not change that: end the stream, which returns what is left, and make a \
+                new one with a deposit of its own.";
+    match deposit.map(|funds| term(funds.stands_until_ms, now_ms)) {
+        Some(Term::Over) => {
+            let text = format!(
+                "Its deposit has stood as long as it can, so it is not transcoded: viewers get the source \
+                 as it is. {anew}"
+            );
+            warn("deposit-over", text);
+            return notes;
+        }
+        Some(Term::Ends { days }) => {
+            let when = match days {
+                0 => "today".to_owned(),
+                1 => "in a day".to_owned(),
+                days => format!("in {days} days"),
+            };
+            let text = format!("Its deposit ends {when}, and pays no workers then. {anew}");
+            warn("deposit-ends", text);
+        }
+        Some(Term::Long) | None => {}
     }
+    if lacks_money(spec, funds, now_ms) {
+        let text = "Its deposit does not pay for a minute of work, so it is not transcoded: viewers get the \
+                    source as it is. `farm stream top-up` adds to it.";
+        warn("deposit-used-up", text.to_owned());
+    }
+    notes
 }
 
 /// The first `limit` of `rows`, of which one more than that was looked up, and where to go on.
@@ -381,6 +409,7 @@ pub(super) fn no_session(id: SessionId) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_protocol::Amount;
     use tessera_protocol::stream::Ladder;
 
     fn spec(name: &str, restream: Option<&str>) -> StreamSpec {
@@ -422,5 +451,33 @@ mod tests {
             assert_eq!(refusal.code(), Code::StreamRefused);
             assert!(!refusal.problem().detail.contains("secret"), "a key would be told to the log");
         }
+    }
+
+    #[test]
+    fn a_deposit_that_ends_is_told_in_time_and_adding_to_it_is_no_advice() {
+        const DAY_MS: i64 = 24 * 3600 * 1000;
+        let paying = StreamSpec { max_price: Some(PixelPrice(1)), ..spec("x", None) };
+        let (now_ms, plenty) = (1_900_000_000_000, Amount(1_000_000));
+        let told = |left, deposited, days: i64| {
+            let stands_until_ms = now_ms + days * DAY_MS;
+            let funds = Funds { left, deposited, stands_until_ms, ..Funds::default() };
+            of_deposit(&paying, Some(funds), now_ms)
+        };
+        let codes =
+            |notes: Vec<HealthNote>| notes.into_iter().map(|note| note.code).collect::<Vec<_>>();
+        assert_eq!(codes(told(plenty, plenty, 365)), [""; 0]);
+        assert_eq!(codes(told(plenty, plenty, 32)), [""; 0]);
+        let soon = told(plenty, plenty, 31);
+        assert!(soon[0].text.contains("in 30 days") && soon[0].text.contains("make a new one"));
+        assert_eq!(codes(soon), ["deposit-ends"]);
+        assert!(told(plenty, plenty, 2)[0].text.contains("in a day"));
+        assert_eq!(codes(told(Amount(0), plenty, 20)), ["deposit-ends", "deposit-used-up"]);
+        let over = told(plenty, plenty, 1);
+        assert!(!over[0].text.contains("top-up"), "it would only lie there: {}", over[0].text);
+        assert_eq!(codes(over), ["deposit-over"]);
+        assert_eq!(codes(told(Amount(0), plenty, 0)), ["deposit-over"]);
+        let nothing = Funds::default();
+        assert_eq!(codes(of_deposit(&paying, Some(nothing), now_ms)), ["deposit-used-up"]);
+        assert_eq!(codes(of_deposit(&spec("x", None), None, now_ms)), [""; 0]);
     }
 }

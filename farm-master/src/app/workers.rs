@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tessera_farm_core::lease::has_expired;
+use tessera_protocol::job::Why;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseRequest};
 use tessera_protocol::stream::worker::{
     StreamLeaseGrant, StreamLeaseRequest, WorkerAbility, WorkerJoinRequest, WorkerJoinView,
@@ -19,12 +20,14 @@ use tessera_protocol::stream::worker::{
 };
 use tessera_protocol::token::TokenScope;
 use tessera_protocol::{LeaseId, NodeId};
-use tessera_verify::segment::record::is_barred;
+use tessera_verify::segment::record::{Record, is_barred};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// Heartbeats within the time after which a silent lease ends.
 const HEARTBEATS: u32 = 3;
+/// What whoever asks for sessions has not done.
+const NOT_JOINED: &str = "This node has not joined as a worker: `transcoder work` does.";
 /// Longest words about encoders, in characters.
 const MAX_ENCODERS: usize = 500;
 
@@ -33,6 +36,8 @@ const MAX_ENCODERS: usize = 500;
 pub(crate) struct Workers {
     heard: Mutex<HashMap<LeaseId, (NodeId, i64)>>,
     waiting: Mutex<HashMap<NodeId, Waiting>>,
+    /// Why a worker got nothing when it asked last and there was something.
+    why: Mutex<HashMap<NodeId, Vec<Why>>>,
 }
 
 /// A worker that waits for a session.
@@ -80,6 +85,20 @@ impl Workers {
         self.heard().remove(&lease);
     }
 
+    /// A worker that waits got none of the sessions that there were.
+    pub(super) fn tell_why(&self, node: NodeId, why: Vec<Why>) {
+        self.whys().insert(node, why);
+    }
+
+    /// A worker got a session: what was in its way is no more.
+    pub(super) fn forget_why(&self, node: NodeId) {
+        self.whys().remove(&node);
+    }
+
+    fn whys(&self) -> MutexGuard<'_, HashMap<NodeId, Vec<Why>>> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn heard(&self) -> MutexGuard<'_, HashMap<LeaseId, (NodeId, i64)>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,23 +143,10 @@ impl App {
         node: NodeId,
         request: StreamLeaseRequest,
     ) -> Result<Option<StreamLeaseGrant>, Refusal> {
-        let record = self.store.worker_record(node).await?.ok_or_else(|| {
-            Refusal::new(
-                Code::WorkerNotJoined,
-                "This node has not joined as a worker: `transcoder work` does.",
-            )
-        })?;
+        let record = self.store.worker_record(node).await?;
+        let record = record.ok_or_else(|| Refusal::new(Code::WorkerNotJoined, NOT_JOINED))?;
         if is_barred(&record) {
-            return Err(Refusal::new(
-                Code::NodeBarred,
-                format!(
-                    "{} of the {} segments of this worker that were compared with their source were \
-                     rejected, many of them lately, and it gets no more sessions; the operator's log \
-                     says why each was. If the machine is at fault, repair it and ask the operator.",
-                    record.audits_rejected,
-                    record.audits_rejected + record.audits_passed
-                ),
-            ));
+            return Err(Refusal::new(Code::NodeBarred, barred(&record)));
         }
         self.heard.note_node(node, self.clock.now_ms());
         let mut granted = self.workers.wait(node, request.free_pixels_per_s);
@@ -157,6 +163,20 @@ impl App {
         // A grant that came at this very moment is kept; one that comes later finds nobody.
         granted.close();
         Ok(granted.try_recv().ok())
+    }
+
+    /// Why a worker gets no session.
+    pub(crate) async fn why_worker(&self, node: NodeId) -> Result<Vec<Why>, Refusal> {
+        let why = |code: &str, sentence: String| vec![Why { code: code.into(), sentence }];
+        match self.store.worker_record(node).await? {
+            None => return Ok(why("not_joined", NOT_JOINED.into())),
+            Some(record) if is_barred(&record) => return Ok(why("barred", barred(&record))),
+            Some(_) => {}
+        }
+        let told = self.workers.whys().get(&node).cloned();
+        Ok(told.unwrap_or_else(|| {
+            why("nothing_to_do", "It asked last when no session lacked a worker.".into())
+        }))
     }
 
     /// A worker says that it still holds a session.
@@ -245,6 +265,17 @@ impl App {
         }
         Ok(WorkerPage { data, next_cursor })
     }
+}
+
+/// Why a worker gets no more sessions for good.
+fn barred(record: &Record) -> String {
+    format!(
+        "{} of the {} segments of this worker that were compared with their source were rejected, many \
+         of them lately, and it gets no more sessions; the operator's log says why each was. If the \
+         machine is at fault, repair it and ask the operator.",
+        record.audits_rejected,
+        record.audits_rejected + record.audits_passed
+    )
 }
 
 fn check_ability(name: &str, able: &WorkerAbility) -> Result<(), Refusal> {

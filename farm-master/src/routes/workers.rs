@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use std::sync::Arc;
 use tessera_protocol::LeaseId;
+use tessera_protocol::job::Why;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView};
 use tessera_protocol::stream::worker::{
     PresentedReceipts, PresentedView, StreamLeaseGrant, StreamLeaseRequest, WorkerJoinRequest,
@@ -90,4 +91,15 @@ pub(super) async fn present_receipts(
     Body(receipts): Body<PresentedReceipts>,
 ) -> Result<Json<PresentedView>, Refusal> {
     Ok(Json(app.present_receipts(node, receipts).await?))
+}
+
+/// Why the worker got no session when it asked last.
+#[utoipa::path(
+    get, path = "/node/v1/worker/why", tag = "workers", responses((status = 200, body = Vec<Why>))
+)]
+pub(super) async fn worker_why(
+    Node(node): Node,
+    State(app): State<Arc<App>>,
+) -> Result<Json<Vec<Why>>, Refusal> {
+    Ok(Json(app.why_worker(node).await?))
 }

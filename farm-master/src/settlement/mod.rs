@@ -86,6 +86,23 @@ struct Standing {
     stake: Amount,
 }
 
+/// What somebody works at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WorksAt {
+    pub(crate) jobs: bool,
+    pub(crate) streams: bool,
+}
+
+impl WorksAt {
+    /// A note on an amount, where there is any.
+    fn say(self, notes: &mut Vec<String>, amount: Amount, of_jobs: &str, of_streams: &str) {
+        if !amount.is_zero() {
+            notes.extend(self.jobs.then(|| of_jobs.to_owned()));
+            notes.extend(self.streams.then(|| of_streams.to_owned()));
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Settlement {
     config: ChainConfig,
@@ -177,14 +194,15 @@ impl Settlement {
         }))
     }
 
-    /// Why what a node has earned is not paid yet.
-    pub(crate) fn notes(&self, view: &EarningsView) -> Vec<String> {
+    /// Why what a node or worker has earned is not paid yet.
+    pub(crate) fn notes(&self, view: &EarningsView, of: WorksAt) -> Vec<String> {
         let mut notes = Vec::new();
-        if !view.pending.is_zero() {
-            notes.push(
-                "what is pending is earned once its frame is assembled or its job ended".into(),
-            );
-        }
+        of.say(
+            &mut notes,
+            view.pending,
+            "what is pending is earned once its frame is assembled or its job ended",
+            "what is pending of a stream is earned once its pictures could be compared",
+        );
         if !view.earned.is_zero() && view.earned < self.config.floor {
             notes.push(format!("less than {} stays owed until there is more", self.config.floor));
         }
@@ -195,18 +213,19 @@ impl Settlement {
                     .into(),
             );
         }
-        if !view.unpaid.is_zero() {
-            notes.push(
-                "what is unpaid was verified when the money of its job and the operator's reserve was used \
-                 up: ask the operator"
-                    .into(),
-            );
-        }
-        if !view.rejected.is_zero() {
-            notes.push(
-                "rejected results are not paid; `receipt` says what was wrong with each".into(),
-            );
-        }
+        of.say(
+            &mut notes,
+            view.unpaid,
+            "what is unpaid was verified when the money of its job and the operator's reserve was used up: \
+             ask the operator",
+            "what is unpaid of a stream was made when its deposit was used up",
+        );
+        of.say(
+            &mut notes,
+            view.rejected,
+            "rejected results are not paid; `receipt` says what was wrong with each",
+            "what a worker made is not paid any more once it is barred, or nothing is left that proves it",
+        );
         notes
     }
 

@@ -5,7 +5,6 @@ use crate::store::Store;
 use solana_address::Address;
 use std::collections::HashMap;
 use std::sync::PoisonError;
-use tessera_ledger::Cause;
 use tessera_protocol::finance::ChainAddress;
 use tessera_protocol::{Amount, EscrowId, NodeId};
 use tessera_settlement::abi::instruction::OpenJob;
@@ -29,10 +28,11 @@ impl Settlement {
         };
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(farm.rules);
         if let Some(reserve) = self.job(&EscrowId(RESERVE)).await? {
-            // Whoever was killed between the two has not booked it.
-            let funded =
-                Cause::ReserveFunded { id: "first".to_owned(), amount: Amount(reserve.deposited) };
-            store.book(funded, now_ms).await?;
+            // The first deposit, which a master that was killed has not booked, and whatever was added since.
+            let more = store.note_reserve(Amount(reserve.deposited), now_ms).await?;
+            if !more.is_zero() {
+                tracing::info!(amount = %more, "the operator's reserve has more");
+            }
             return Ok(());
         }
         if self.config.reserve.is_zero() {

@@ -6,7 +6,7 @@
 use super::SettlementError;
 use crate::app::App;
 use crate::store::money::Booked;
-use crate::store::stream_pay::{Batch, Unbooked};
+use crate::store::stream_pay::{Batch, Forfeit, Unbooked};
 use tessera_ledger::{Cause, Delivered, delivered_pay};
 use tessera_protocol::stream::ClaimReceipt;
 
@@ -49,14 +49,14 @@ impl App {
         let Some(all) = batch(&found.receipts) else { return Ok(true) };
         if found.barred {
             tracing::warn!(%lease, %node, "a barred worker is not paid for what nobody has paid yet");
-            self.store.forfeit_segments(all).await?;
+            self.store.forfeit_segments(all, Forfeit::Rejected).await?;
             return Ok(true);
         }
         let paid = affordable(&found);
         if let Some(of) = batch(paid) {
             let Some(delivered) = Delivered::from_receipts(paid) else {
                 tracing::error!(%lease, "nothing is left that proves segments; they are not paid");
-                self.store.forfeit_segments(all).await?;
+                self.store.forfeit_segments(all, Forfeit::Rejected).await?;
                 return Ok(true);
             };
             let Unbooked { stream, part, before, price, .. } = found;
@@ -74,7 +74,7 @@ impl App {
             return Ok(false);
         }
         tracing::error!(%lease, %node, "a stream's deposit was used up before all of it was paid");
-        self.store.forfeit_segments(all).await?;
+        self.store.forfeit_segments(all, Forfeit::Unpaid).await?;
         Ok(true)
     }
 }

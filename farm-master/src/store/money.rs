@@ -191,6 +191,9 @@ pub trait MoneyStore: Send + Sync {
     fn book_lease(&self, verified: Verified, now_ms: i64) -> Later<'_, Booked>;
     /// Notes that a result will never be paid, since nothing is left that proves it.
     fn give_up_pay(&self, lease: LeaseId) -> Later<'_, ()>;
+    /// Books what came into the operator's reserve since the books last heard, where so much ever came; how
+    /// much that is.
+    fn note_reserve(&self, deposited: Amount, now_ms: i64) -> Later<'_, Amount>;
     /// Books anything else.
     fn book(&self, cause: Cause, now_ms: i64) -> Later<'_, Booked>;
     /// Entries after one, oldest first.

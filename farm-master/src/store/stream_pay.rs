@@ -85,6 +85,15 @@ pub struct Batch {
     pub until_ms: i64,
 }
 
+/// Why segments are never paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forfeit {
+    /// Their worker was barred, or nothing is left that proves them.
+    Rejected,
+    /// The stream's deposit was used up.
+    Unpaid,
+}
+
 /// See the module.
 pub trait StreamPayStore: Send + Sync {
     /// Puts aside for a stream what was deposited in its escrow since the books last heard.
@@ -107,8 +116,8 @@ pub trait StreamPayStore: Send + Sync {
     ) -> Later<'_, Option<(i64, Unbooked)>>;
     /// Books segments that were found to be so.
     fn book_segments(&self, cause: Cause, of: Batch, now_ms: i64) -> Later<'_, Booked>;
-    /// Notes that segments will never be paid.
-    fn forfeit_segments(&self, of: Batch) -> Later<'_, ()>;
+    /// Notes that segments will never be paid, and why.
+    fn forfeit_segments(&self, of: Batch, because: Forfeit) -> Later<'_, ()>;
     /// Whether just these segments are booked as this part of their lease.
     fn is_delivered(&self, delivered: Delivered, part: u32) -> Later<'_, bool>;
     /// Streams that have a deposit and are over: ended, or their deposit can be taken back before

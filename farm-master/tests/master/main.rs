@@ -21,6 +21,7 @@ mod openapi;
 mod owners;
 mod portal;
 mod refusals;
+mod reserve;
 mod restart;
 mod store;
 mod store_live;

@@ -3,7 +3,7 @@
 
 use crate::money::nowhere;
 use crate::store::open;
-use crate::studio::{SEGMENT_PIXELS, code, doors, stream_spec};
+use crate::studio::{SEGMENT_PIXELS, Worker, code, doors, stream_spec};
 use crate::world::{Farm, eventually};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ use tessera_farm_master::auth::{Token, TokenId};
 use tessera_farm_master::store::live::*;
 use tessera_farm_master::store::money::{Booked, Escrow, Payable, SpentEscrow};
 use tessera_farm_master::store::sqlite::Sqlite;
-use tessera_farm_master::store::stream_pay::{Batch, Funded, Funds, Unbooked};
+use tessera_farm_master::store::stream_pay::{Batch, Forfeit, Funded, Funds, Unbooked};
 use tessera_farm_master::store::{MoneyStore as _, StreamPayStore as _};
 use tessera_ledger::{Account, Cause, Checker, Delivered, FeeTerms, Payer, Purse};
 use tessera_protocol::commit::NodeKey;
@@ -204,10 +204,23 @@ async fn what_is_never_paid_leaves_the_deposit_as_it_is() {
     stage.fund(100).await;
     stage.segment(0, 1).await;
     let found = stage.unbooked(1).await.unwrap();
-    stage.store.forfeit_segments(batch(&found, 1)).await.unwrap();
+    stage.store.forfeit_segments(batch(&found, 1), Forfeit::Unpaid).await.unwrap();
     assert_eq!(stage.unbooked(LATER_MS).await, None);
     let funds = stage.funds().await;
     assert_eq!((funds.charged, funds.pending, funds.left), (Amount(0), Amount(0), Amount(100)));
+    // Its worker reads that, and what of it was its own fault.
+    let earned = async || {
+        let view = stage.store.earnings(stage.worker.node()).await.unwrap();
+        (view.pending, view.unpaid, view.rejected)
+    };
+    assert_eq!(earned().await, (Amount(0), Amount(2), Amount(0)));
+    for number in [1, 2] {
+        stage.segment(number, 2).await;
+    }
+    let found = stage.unbooked(2).await.unwrap();
+    assert_eq!(earned().await, (Amount(3), Amount(2), Amount(0)));
+    stage.store.forfeit_segments(batch(&found, 2), Forfeit::Rejected).await.unwrap();
+    assert_eq!(earned().await, (Amount(0), Amount(2), Amount(3)));
 }
 
 #[tokio::test]
@@ -320,10 +333,13 @@ async fn a_worker_loses_its_session_before_it_cannot_be_paid() {
     let gateway = farm.gateway(2).await;
     let open = gateway.open(&stream.key).await.unwrap();
     let dear = farm.worker_with(4, |able| able.price = PixelPrice(price.0 + 1)).await;
+    assert_eq!(code_of(&dear).await, "nothing_to_do", "it has not asked");
     assert_eq!(dear.ask(300).await, None, "it asks more than is paid");
+    got_nothing_for(&dear, "price_above_maximum").await;
     let worker = farm.worker_with(3, |able| able.price = price).await;
     let lease = worker.lease().await;
     assert_eq!(lease.price, price);
+    assert_eq!(code_of(&worker).await, "nothing_to_do", "it got one");
     // Two seconds each: after 23 of them less than a quarter of a minute is left.
     let made = |numbers: std::ops::Range<u64>| {
         numbers.map(|number| worker.made(&gateway, &lease, number)).collect()
@@ -333,7 +349,53 @@ async fn a_worker_loses_its_session_before_it_cannot_be_paid() {
     assert!(gateway.report(open.session, made(20..23)).await.is_empty());
     eventually(async || (!worker.is_alive(lease.lease).await).then_some(())).await;
     assert_eq!(worker.ask(300).await, None, "and it gets no other");
+    got_nothing_for(&worker, "deposit_used_up").await;
+    let earnings = worker.client.earnings().await.unwrap();
+    assert!(!earnings.pending.is_zero());
+    assert!(earnings.notes.iter().all(|note| note.contains("stream")), "{:?}", earnings.notes);
     let money = farm.operator().stream(stream.stream.id).await.unwrap().money.unwrap();
     let cost = SEGMENT_PIXELS * 23 * price.0 / 1_000_000_000_000;
     assert_eq!((money.pending, money.left), (Amount(cost), Amount(2_100_000 - cost)));
+}
+
+#[tokio::test]
+async fn a_stream_says_from_thirty_days_before_that_its_deposit_ends() {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    let mut farm = Farm::start_with(|config| config.chain = Some(nowhere())).await;
+    let paying = StreamSpec { max_price: Some(PRICE), ..stream_spec() };
+    let long = farm.operator().create_stream(&paying, "long").await.unwrap().stream;
+    let short = farm.operator().create_stream(&paying, "short").await.unwrap().stream;
+    farm.stop().await;
+    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).await.unwrap();
+    for (stream, days) in [(&long, 365), (&short, 20)] {
+        let stands_until_ms = stream.created_ms + days * DAY_MS;
+        let escrow = Escrow { deposited: Amount(1_000_000), stands_until_ms };
+        let fee = FeeTerms { bps: 0, to: OPERATOR };
+        store.fund_stream(stream.id, escrow, fee, 1).await.unwrap();
+    }
+    drop(store);
+    farm.begin().await;
+    let health = async |stream: StreamId| farm.operator().stream(stream).await.unwrap().health;
+    assert_eq!(health(long.id).await, []);
+    let told = health(short.id).await;
+    assert_eq!(told[0].code, "deposit-ends");
+    // A day before it can be taken back, and some of this day has gone by.
+    assert!(told[0].text.contains("in 18 days"), "{}", told[0].text);
+    farm.operator().end_stream(short.id).await.unwrap();
+    assert_eq!(health(short.id).await, [], "it is known by then");
+}
+
+/// Why a worker got no session when it asked last.
+async fn code_of(worker: &Worker) -> String {
+    worker.client.why().await.unwrap().remove(0).code
+}
+
+/// That it asks and gets nothing until it is told so for this reason: a busy master may look at who waits
+/// when the question is over.
+async fn got_nothing_for(worker: &Worker, reason: &str) {
+    eventually(async || {
+        assert_eq!(worker.ask(300).await, None);
+        (code_of(worker).await == reason).then_some(())
+    })
+    .await;
 }

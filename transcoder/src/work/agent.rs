@@ -3,8 +3,9 @@
 use super::line::Bench;
 use super::receipts::Receipts;
 use super::shift::Shift;
-use super::stopped;
+use super::{status, stopped};
 use futures::future::BoxFuture;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tessera_protocol::stream::worker::{
     PresentedReceipts, StreamLeaseGrant, StreamLeaseRequest, WorkerAbility,
 };
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub able: WorkerAbility,
     /// Most sessions at once.
     pub sessions: usize,
+    /// Its own folder, where it keeps what it is told of itself.
+    pub state: PathBuf,
 }
 
 /// A worker.
@@ -95,14 +98,21 @@ impl Agent {
                 () = stopped(stop.clone()) => break Ok(()),
             };
             let presenting = tokio::spawn(present(client.clone(), self.receipts.clone()));
+            let keeping = self.keep_status(client.clone());
             // Sessions that were taken before go on under the new token.
             let clients = clients.get_or_insert_with(|| watch::Sender::new(client.clone()));
             clients.send_replace(client);
             let end = self.take_sessions(clients, heartbeat, &mut shifts, &stop).await;
             presenting.abort();
+            keeping.abort();
             match end {
                 End::Stopped => break Ok(()),
-                End::Refused(error) => break Err(error),
+                End::Refused(error) => {
+                    // Why is said once more for its owner, who may look when it is long gone.
+                    let client = clients.borrow().clone();
+                    status::note(&client, self.key.node(), &self.config).await;
+                    break Err(error);
+                }
                 End::JoinAgain => warn!("the master no longer knows this worker; joining again"),
             }
         };
@@ -112,6 +122,19 @@ impl Agent {
             Err(_) => shifts.shutdown().await,
         }
         outcome.map_err(|error| anyhow::anyhow!("the master has no work for this worker: {error}"))
+    }
+
+    /// Keeps what it is told of itself for as long as it is let.
+    fn keep_status(&self, client: WorkerClient) -> JoinHandle<()> {
+        let (node, config) = (self.key.node(), self.config.clone());
+        tokio::spawn(async move {
+            let mut ticks = interval(status::EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                status::note(&client, node, &config).await;
+            }
+        })
     }
 
     /// Joins; waits for a master that is away, and fails when it says no.

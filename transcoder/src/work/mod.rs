@@ -16,7 +16,7 @@
 //!
 //! Reading order: [`arguments`] → [`agent`] (joining, taking sessions) → [`shift`] (one session) →
 //! [`line`] (one connection) → [`lane`] (one task) → [`tally`] (what is claimed) → [`receipts`],
-//! [`measure`].
+//! [`measure`], [`status`] (what its owner is told).
 
 pub mod agent;
 mod arguments;
@@ -25,6 +25,7 @@ pub mod line;
 pub mod measure;
 pub mod receipts;
 pub mod shift;
+pub mod status;
 pub mod tally;
 
 pub use arguments::Arguments;
@@ -77,7 +78,8 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
         price: arguments.price,
         uplink_bits_per_s: arguments.uplink,
     };
-    let config = Config { master, token, name: arguments.name(), able, sessions };
+    let (name, folder) = (arguments.name(), state.path().to_path_buf());
+    let config = Config { master, token, name, able, sessions, state: folder };
     Agent::new(config, key, pool, receipts)?.work(stop).await?;
     drop(state);
     Ok(())

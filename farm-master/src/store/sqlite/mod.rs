@@ -173,6 +173,9 @@ impl MoneyStore for Sqlite {
     fn give_up_pay(&self, lease: LeaseId) -> Later<'_, ()> {
         self.write(move |db| Box::pin(pay::set_posted(db, lease, pay::Posted::Yes)))
     }
+    fn note_reserve(&self, deposited: Amount, now_ms: i64) -> Later<'_, Amount> {
+        self.write(move |db| Box::pin(escrows::note_reserve(db, deposited, now_ms)))
+    }
     fn book(&self, cause: Cause, now_ms: i64) -> Later<'_, Booked> {
         self.write(move |db| Box::pin(async move { ledger::book(db, &cause, now_ms).await }))
     }

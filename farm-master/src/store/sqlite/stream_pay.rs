@@ -4,7 +4,7 @@ use super::Sqlite;
 use super::money::streams;
 use crate::store::Later;
 use crate::store::money::{Booked, Escrow, SpentEscrow};
-use crate::store::stream_pay::{Batch, Funded, PaidLease, StreamPayStore, Unbooked};
+use crate::store::stream_pay::{Batch, Forfeit, Funded, PaidLease, StreamPayStore, Unbooked};
 use tessera_ledger::{Cause, Delivered, FeeTerms};
 use tessera_protocol::{Amount, StreamId};
 
@@ -34,8 +34,8 @@ impl StreamPayStore for Sqlite {
             Box::pin(async move { streams::book_segments(db, &cause, of, now_ms).await })
         })
     }
-    fn forfeit_segments(&self, of: Batch) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(streams::forfeit(db, of)))
+    fn forfeit_segments(&self, of: Batch, because: Forfeit) -> Later<'_, ()> {
+        self.write(move |db| Box::pin(streams::forfeit(db, of, because)))
     }
     fn is_delivered(&self, delivered: Delivered, part: u32) -> Later<'_, bool> {
         self.read(move |db| {

@@ -113,6 +113,31 @@ pub(in crate::store::sqlite) async fn note_deposit(
     Ok(more)
 }
 
+/// Books what came into the operator's reserve since the books last heard; how much that is. What was booked
+/// of it before is in the books alone.
+pub(in crate::store::sqlite) async fn note_reserve(
+    db: &mut SqliteConnection,
+    deposited: Amount,
+    now_ms: i64,
+) -> Result<Amount, StoreError> {
+    // By the text in short: '0' comes next after '/'.
+    let row = sqlx::query(
+        "SELECT COALESCE(SUM(posting.amount), 0) AS known FROM entry \
+         JOIN posting ON posting.entry = entry.id AND posting.account = $1 \
+         WHERE entry.once >= 'reserve_funded/' AND entry.once < 'reserve_funded0'",
+    )
+    .bind(Account::Reserve.to_string())
+    .fetch_one(&mut *db)
+    .await?;
+    let known = Amount(count(&row, "known")?);
+    let Some(more) = deposited.checked_sub(known).filter(|more| !more.is_zero()) else {
+        return Ok(Amount::ZERO);
+    };
+    let id = if known.is_zero() { "first".to_owned() } else { deposited.0.to_string() };
+    book_or_fail(db, &Cause::ReserveFunded { id, amount: more }, now_ms).await?;
+    Ok(more)
+}
+
 pub(in crate::store::sqlite) async fn raise_ceiling(
     db: &mut SqliteConnection,
     job: JobId,

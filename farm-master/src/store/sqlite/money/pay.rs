@@ -206,10 +206,11 @@ pub(in crate::store::sqlite) async fn earnings(
     .fetch_all(&mut *db)
     .await?;
     let mut view = EarningsView { pending: sum(&waiting)?, ..EarningsView::default() };
-    let streamed = streams::pending_of(db, node).await?;
-    view.pending = view.pending.checked_add(streamed).unwrap_or(Amount::MAX);
-    view.rejected = sum(&rejected)?;
-    view.unpaid = sum(&refused)?;
+    let encoded = streams::encoded_by(db, node).await?;
+    let with = |own: Amount, encoded| own.checked_add(encoded).unwrap_or(Amount::MAX);
+    view.pending = with(view.pending, encoded.pending);
+    view.rejected = with(sum(&rejected)?, encoded.rejected);
+    view.unpaid = with(sum(&refused)?, encoded.unpaid);
     for (account, balance) in balances(db).await? {
         let amount = Amount(u64::try_from(balance).unwrap_or(0));
         let into = match account {

@@ -8,7 +8,7 @@ use super::escrows::{CLOSED, ENDED, STANDS, is_owed_out_of};
 use crate::auth::TokenId;
 use crate::store::StoreError;
 use crate::store::money::{Booked, Escrow, SpentEscrow};
-use crate::store::stream_pay::{Batch, Funded, Funds, PaidLease, Unbooked};
+use crate::store::stream_pay::{Batch, Forfeit, Funded, Funds, PaidLease, Unbooked};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use tessera_ledger::{Account, Cause, Delivered, FeeTerms, LedgerError, Payer, Purse};
@@ -47,7 +47,7 @@ pub(in crate::store::sqlite) async fn funds(
     .bind(&stream.0[..])
     .fetch_all(&mut *db)
     .await?;
-    let pending = pending(&leases)?;
+    let pending = pay_for(&leases, "unbooked")?;
     let escrow = row.try_get::<i64, _>("escrow")?;
     let aside = match escrow {
         STANDS => in_account(db, Account::Stream(stream)).await?,
@@ -64,28 +64,47 @@ pub(in crate::store::sqlite) async fn funds(
     }))
 }
 
-/// What leases are to be paid for what is not booked, each rounded up.
-fn pending(leases: &[SqliteRow]) -> Result<Amount, StoreError> {
+/// What leases would be paid for the pixels in a column, each rounded up.
+fn pay_for(leases: &[SqliteRow], pixels: &str) -> Result<Amount, StoreError> {
     let mut sum = Amount::ZERO;
     for lease in leases {
         let price = PixelPrice(count(lease, "price")?);
-        let pay = stream_ceiling(count(lease, "unbooked")?, price).unwrap_or(Amount::MAX);
+        let pay = stream_ceiling(count(lease, pixels)?, price).unwrap_or(Amount::MAX);
         sum = sum.checked_add(pay).unwrap_or(Amount::MAX);
     }
     Ok(sum)
 }
 
-/// The same of all leases of a node.
-pub(super) async fn pending_of(
+/// What a node encoded, and nobody has paid.
+pub(super) struct Encoded {
+    /// It waits for the books.
+    pub(super) pending: Amount,
+    pub(super) rejected: Amount,
+    /// There was nothing left to pay it with.
+    pub(super) unpaid: Amount,
+}
+
+pub(super) async fn encoded_by(
     db: &mut SqliteConnection,
     node: NodeId,
-) -> Result<Amount, StoreError> {
+) -> Result<Encoded, StoreError> {
     let leases =
         sqlx::query("SELECT price, unbooked FROM stream_lease WHERE unbooked > 0 AND node = $1")
             .bind(&node.0[..])
-            .fetch_all(db)
+            .fetch_all(&mut *db)
             .await?;
-    pending(&leases)
+    let forfeited = sqlx::query(
+        "SELECT price, rejected, unpaid FROM stream_lease \
+         WHERE node = $1 AND (rejected > 0 OR unpaid > 0)",
+    )
+    .bind(&node.0[..])
+    .fetch_all(db)
+    .await?;
+    Ok(Encoded {
+        pending: pay_for(&leases, "unbooked")?,
+        rejected: pay_for(&forfeited, "rejected")?,
+        unpaid: pay_for(&forfeited, "unpaid")?,
+    })
 }
 
 async fn in_account(db: &mut SqliteConnection, account: Account) -> Result<Amount, StoreError> {
@@ -292,8 +311,15 @@ pub(in crate::store::sqlite) async fn book_segments(
 pub(in crate::store::sqlite) async fn forfeit(
     db: &mut SqliteConnection,
     of: Batch,
+    because: Forfeit,
 ) -> Result<(), StoreError> {
-    settle(db, of, pay::NEVER, None).await.map(|_| ())
+    let pixels = settle(db, of, pay::NEVER, None).await?;
+    let sql_text = match because {
+        Forfeit::Rejected => "UPDATE stream_lease SET rejected = rejected + $2 WHERE id = $1",
+        Forfeit::Unpaid => "UPDATE stream_lease SET unpaid = unpaid + $2 WHERE id = $1",
+    };
+    sqlx::query(sql_text).bind(&of.lease.0[..]).bind(sql(pixels)).execute(db).await?;
+    Ok(())
 }
 
 /// Takes segments out of those that wait; how many pixels they are.
