@@ -4,7 +4,7 @@
 # and demo, tests and bench then share one set of artefacts.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint fmt clippy deny program web bench deps
+.PHONY: help demo test soak lint fmt clippy deny program web bench deb deps
 
 CARGO ?= cargo
 
@@ -31,6 +31,7 @@ help:
 	@echo '             make fmt, make clippy and make deny do one of the three'
 	@echo 'make program build the on-chain program again and compare it with the one in the repository'
 	@echo 'make web     check the portal, build it again and compare it with the one in the repository'
+	@echo 'make deb     build a Debian package of render-node; leaves it in target/deb/'
 	@echo 'make bench   print every figure this project claims, measured here and now'
 	@echo '             PEERS=folder            also other renderers, see scripts/peers'
 	@echo '             target/release/bench PART   one part: attacks, alike, portal, ladder, live, hour, segments'
@@ -93,6 +94,11 @@ program:
 web:
 	$(say) 'Checking the portal, and building it again, to compare'
 	@scripts/web check
+
+deb:
+	$(say) 'Building render-node, then its package'
+	$(CARGO) build --release --locked --bins --package tessera-render-node
+	@scripts/deb
 
 bench:
 	@scripts/deps bench
