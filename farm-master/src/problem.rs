@@ -68,6 +68,7 @@ catalogue! {
     UploadNotFound = NOT_FOUND "upload-not-found" "There is no such upload";
     QuoteNotFound = NOT_FOUND "quote-not-found" "There is no such quote";
     InstallerMissing = NOT_FOUND "installer-missing" "This farm installs no nodes";
+    ReleaseMissing = NOT_FOUND "release-missing" "The node's program is not signed";
     KeyNotFound = NOT_FOUND "key-not-found" "There is no such key";
     MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" "The route has no such method";
     RequestTimedOut = REQUEST_TIMEOUT "request-timed-out" "The request took too long";

@@ -91,7 +91,8 @@ pub struct Settings {
         value_parser = on_or_off, action = clap::ArgAction::Set
     )]
     pub sign_up: bool,
-    /// The render-node that machines install from here; by default the one beside this program
+    /// The render-node that machines install from here; by default the one beside this program. With FILE.sig
+    /// beside it, of `render-node release sign`, nodes take it for an update as well
     #[arg(long, env = "FARM_NODE_PROGRAM", value_name = "FILE")]
     pub node_program: Option<PathBuf>,
     /// Webhooks may be sent to private addresses

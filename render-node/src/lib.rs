@@ -7,10 +7,12 @@
 //! pixel are the same. A device that cannot promise that gets no exact work.
 //!
 //! Map: [`render`] (backends, the scene's source, conformance) → [`house`] (when the machine may be used) →
-//! [`agent`] (lease, render, commit) → [`install`] (as a service) → `main.rs` and [`commands`] (the command line).
+//! [`agent`] (lease, render, commit) → [`install`] (as a service) → [`update`] (of its program) → `main.rs` and
+//! [`commands`] (the command line).
 
 pub mod agent;
 pub mod commands;
 pub mod house;
 pub mod install;
 pub mod render;
+pub mod update;

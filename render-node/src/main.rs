@@ -1,7 +1,9 @@
 //! The program `render-node`.
 
 use clap::{Parser, Subcommand};
-use render_node::commands::{check, house, install, render, run, stake, status, wish};
+use render_node::commands::{
+    check, house, install, release, render, run, stake, status, update, wish,
+};
 use render_node::install::Layout;
 use std::process::ExitCode;
 use tessera_protocol::node::NodeWish;
@@ -26,6 +28,11 @@ enum Command {
     Install(install::Arguments),
     /// Stop the service and remove it.
     Uninstall(install::Removal),
+    /// Ask the farm for another release of the service's program at once; the service does each hour.
+    Update(update::Arguments),
+    /// Make releases that nodes take: for a farm's operator.
+    #[command(subcommand)]
+    Release(release::Order),
     /// Show what the node of this machine has earned, and why it waits.
     Status(status::Arguments),
     /// Have the node's leases taken back and get no work until it is resumed.
@@ -59,6 +66,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Install(arguments) => install::install(&arguments),
         Command::Uninstall(arguments) => install::uninstall(&arguments),
+        Command::Update(arguments) => update::run(&arguments),
+        Command::Release(order) => release::run(&order),
         Command::Status(arguments) => status::run(&arguments),
         Command::Pause(arguments) => wish::run(&arguments, NodeWish::Pause),
         Command::Drain(arguments) => wish::run(&arguments, NodeWish::Drain),
@@ -75,7 +84,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("render-node: {error:#}");
-            ExitCode::FAILURE
+            run::exit_code(&error)
         }
     }
 }

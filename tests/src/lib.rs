@@ -3,7 +3,7 @@
 //! Nothing here is a stand-in: the tests run the built programs as processes, real Vulkan drivers,
 //! real files. Contract: each test makes its own world and leaves nothing behind.
 //!
-//! Map: [`vulkan`] (drivers that run on a processor) → [`process`] → [`farm`] (master and nodes) →
+//! Map: [`vulkan`] (drivers that run on a processor) → [`process`] → [`farm`] (master and nodes) → [`machine`] (what they are installed on) →
 //! [`cheat`] (how to be paid for nothing) → [`puppet`] (a node that does as it is told) → [`bank`] (a chain, and who pays) → [`surfpool`] (one that others wrote) →
 //! [`proxy`] (the lines between them) → [`studio`] (gateways and workers) → [`test_picture`] (frames
 //! that say their numbers) → [`publisher`] (who sends them) → [`browser`] (where one is) → [`player`]
@@ -14,6 +14,7 @@ pub mod bank;
 pub mod browser;
 pub mod cheat;
 pub mod farm;
+pub mod machine;
 pub mod player;
 pub mod process;
 pub mod proxy;

@@ -2,110 +2,19 @@
 //! every changed file is seen, since it is this machine's own below a layer that is thrown away.
 #![forbid(unsafe_code)]
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use tessera_client::Client;
 use tessera_protocol::node::NodeWish;
 use tessera_protocol::token::TokenScope;
 use world::farm::Farm;
-use world::process::{PATIENCE, eventually};
+use world::machine::Machine;
+use world::process::{PATIENCE, eventually, program};
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// Said after each command's output.
-const END: &str = "this command has ended with";
 /// What a service of its kind is still open to; 10 is everything (`systemd-analyze security`).
 const EXPOSURE_MOST: f64 = 1.5;
-
-/// A shell in a mount namespace of its own, where `m` is this machine below a layer of its own, `t/u`.
-struct Machine {
-    shell: Child,
-    told: ChildStdin,
-    said: BufReader<ChildStdout>,
-    folder: tempfile::TempDir,
-}
-
-impl Machine {
-    /// `None`, with a word why, where this user or kernel makes no such thing.
-    fn possible() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut shell = Command::new("unshare")
-            .args(["--mount", "--fork", "--kill-child", "sh", "-s"])
-            .current_dir(folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let (told, said) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
-        let mut machine = Self { shell, told, said: BufReader::new(said), folder };
-        let made = machine.run(
-            "mkdir t m && mount -t tmpfs t t && mkdir t/u t/w && \
-             mount -t overlay overlay -o lowerdir=/,upperdir=t/u,workdir=t/w m && \
-             mount --rbind /proc m/proc && mount --rbind /dev m/dev && mount --bind . m/mnt && \
-             chroot m sh -c 'command -v curl || command -v wget'",
-        );
-        match made {
-            Some((fetcher, 0)) => {
-                println!("fetching by {}", fetcher.trim());
-                Some(machine)
-            }
-            _ => {
-                println!(
-                    "skipped: no overlay of this machine can be made here, or nothing fetches"
-                );
-                None
-            }
-        }
-    }
-
-    /// What a command says, and its status; `None` if the shell is gone.
-    fn run(&mut self, command: &str) -> Option<(String, i32)> {
-        writeln!(
-            self.told,
-            "{{ {command}\n}} 2>&1 </dev/null; status=$?; echo; echo \"{END} $status\""
-        )
-        .ok()?;
-        let mut said = String::new();
-        loop {
-            let mut line = String::new();
-            if self.said.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            if let Some(status) = line.strip_prefix(END) {
-                return Some((said, status.trim().parse().unwrap()));
-            }
-            said.push_str(&line);
-        }
-    }
-
-    /// The same on the machine, where it must succeed.
-    fn succeeds(&mut self, command: &str) -> String {
-        let quoted = command.replace('\'', r"'\''");
-        let (said, status) = self.run(&format!("chroot m sh -c '{quoted}'")).unwrap();
-        assert_eq!(status, 0, "{command} said\n{said}");
-        said
-    }
-
-    /// What is there now and was not, or is otherwise than it was; but for `/run`, which is in memory.
-    fn changed(&mut self) -> Vec<String> {
-        let (said, _) = self
-            .run(
-                "(cd t/u && find . -mindepth 1 ! -path './run/*' | sort) | while read -r path; do \
-                 [ -d \"t/u/$path\" ] && [ -d \"/$path\" ] || echo \"${path#.}\"; done",
-            )
-            .unwrap();
-        said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.shell.kill();
-        let _ = self.shell.wait();
-    }
-}
 
 fn line(farm: &Farm, token: &str, more: &str) -> String {
     let url = farm.url();
@@ -120,7 +29,7 @@ struct Ear(UnixDatagram);
 
 impl Ear {
     fn open(machine: &Machine) -> Self {
-        let socket = UnixDatagram::bind(machine.folder.path().join("ear")).unwrap();
+        let socket = UnixDatagram::bind(machine.folder().join("ear")).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(socket)
     }
@@ -132,20 +41,38 @@ impl Ear {
     }
 }
 
-const INSTALLED: [&str; 6] = [
+const INSTALLED: [&str; 7] = [
     "/etc/systemd/system/multi-user.target.wants/tessera-node.service",
     "/etc/systemd/system/tessera-node.service",
     "/etc/tessera-node",
     "/etc/tessera-node/node.env",
     "/etc/tessera-node/token",
+    "/etc/tessera-node/update-key",
     "/usr/local/bin/render-node",
 ];
+
+/// A copy of the node's program, as a farm's operator signs it.
+fn signed_program(farm: &Farm) -> String {
+    let offered = farm.path().join("render-node");
+    std::fs::copy(program("render-node"), &offered).unwrap();
+    let orders = [
+        vec!["release", "keygen", "release.key"],
+        vec!["release", "sign", "--key", "release.key", "--version", "0.1.0", "render-node"],
+    ];
+    for order in orders {
+        let mut command = Command::new(program("render-node"));
+        let status = command.args(&order).current_dir(farm.path()).status().unwrap();
+        assert!(status.success(), "{order:?}");
+    }
+    offered.display().to_string()
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_line_installs_a_node_twice_and_uninstalling_leaves_nothing() {
     let Some(mut machine) = Machine::possible() else { return };
     let farm = Farm::new(HEARTBEAT);
-    let _master = farm.start_master();
+    let offered = signed_program(&farm);
+    let _master = farm.start_master_with(&["--node-program", &offered]);
     let client = farm.client().await;
     let token = client.create_token(TokenScope::Enrol).await.unwrap().token;
 
@@ -222,6 +149,8 @@ async fn works(machine: &mut Machine, client: &Client) {
     );
     let said = machine.succeeds("render-node status");
     assert!(said.starts_with("a machine ("), "{said}");
+    let said = machine.succeeds("render-node update --check");
+    assert!(said.contains("runs 0.1.0.\nThe farm offers 0.1.0"), "{said}");
     let (said, status) = machine.run(&format!("kill -9 {}", started.trim())).unwrap();
     assert_eq!(status, 0, "{said}");
 }

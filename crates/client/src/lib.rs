@@ -1,8 +1,10 @@
 //! The HTTP client of the farm: `/v1` for people's programs, `/node/v1` for nodes and workers,
-//! `/gateway/v1` for gateways, `/auditor/v1` for auditors.
+//! `/gateway/v1` for gateways, `/auditor/v1` for auditors, and `/downloads` for releases.
 //!
 //! It speaks the master's route table in the types of [`tessera_protocol`] and nothing else: it
-//! holds no state of the farm, reads no files but those it transfers, and prints nothing.
+//! holds no state of the farm, reads no files but those it transfers, and prints nothing. Two features are
+//! for programs that work for a master: `arguments` (whom to work for) and `status` (the file in which they
+//! keep what they were told of themselves).
 //!
 //! # Contract
 //! - Calls that do the same thing once or ten times are repeated while the failure may pass, within
@@ -29,7 +31,7 @@
 //!
 //! Reading order: [`address`] (and `arguments`, for command lines) → [`error`] → `transport` (one call, and when to repeat it) →
 //! [`people`] → `transfer` (files) → `sse` and [`events`] → `streams` → `money` → [`node`] → [`worker`] →
-//! [`gateway`] → [`auditor`].
+//! `status` → [`gateway`] → [`auditor`] → [`releases`].
 #![forbid(unsafe_code)]
 
 pub mod address;
@@ -43,7 +45,10 @@ pub mod gateway;
 mod money;
 pub mod node;
 pub mod people;
+pub mod releases;
 mod sse;
+#[cfg(feature = "status")]
+pub mod status;
 mod streams;
 mod transfer;
 mod transport;
@@ -60,5 +65,8 @@ pub use events::JobEvents;
 pub use gateway::GatewayClient;
 pub use node::{Enrolment, NodeClient};
 pub use people::{Artefact, Client};
+pub use releases::Releases;
+#[cfg(feature = "status")]
+pub use status::{Status, StatusError};
 pub use transfer::{Progress, Transferred, no_progress};
 pub use worker::WorkerClient;

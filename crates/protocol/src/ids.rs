@@ -111,6 +111,10 @@ hex_id! {
     MasterId, 32, "a master's key"
 }
 hex_id! {
+    /// Whose releases a node runs: the Ed25519 public key that its operator signs them with.
+    ReleaseKey, 32, "a release key"
+}
+hex_id! {
     /// The root of the tree over a unit's pixels, see [`crate::tree::root`].
     ResultRoot, 32, "a result's root"
 }

@@ -9,7 +9,7 @@
 //! Reading order: [`ids`] → [`sums`] (what a pixel is) → [`tile`] (how a frame is cut) →
 //! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`terms`] (what it is promised) → [`tree`] and [`commit`] (what it signs) →
 //! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`house`] (whose guest it is) → [`money`] → [`finance`] → [`stream`] (live video) → [`webhook`] (who is told) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
-//! (what the internet is) → [`tus`] (how files come in) → [`problem`] (how a refusal is said).
+//! (what the internet is) → [`tus`] (how files come in) → [`problem`] (how a refusal is said) → [`release`] (which programs nodes take).
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -27,6 +27,7 @@ pub mod node;
 pub mod problem;
 pub mod quote;
 pub mod receipt;
+pub mod release;
 pub mod settings;
 pub mod stream;
 pub mod submit;

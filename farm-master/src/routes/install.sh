@@ -14,6 +14,8 @@ set -eu
 
 master='@MASTER@'
 sha256='@SHA256@'
+# Whose releases the service takes in place of this program, if the farm has any: --no-updates for none.
+update_key='@UPDATE_KEY@'
 
 fail() {
     printf 'install: %s\n' "$*" >&2
@@ -42,7 +44,7 @@ main() {
     printf '%s  %s\n' "$sha256" "$folder/render-node" | sha256sum --check --status ||
         fail 'what came is not what was announced; nothing was installed'
     chmod 755 "$folder/render-node"
-    "$folder/render-node" install --master "$master" "$@"
+    "$folder/render-node" install --master "$master" ${update_key:+--update-key "$update_key"} "$@"
 }
 
 main "$@"

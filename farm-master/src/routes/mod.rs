@@ -122,6 +122,7 @@
 //! | `POST /node/v1/stream-leases/{lease}/heartbeat` | node | | 200 `HeartbeatView`; `alive: false` for an ended, unknown or somebody else's lease | |
 //! | `POST /node/v1/stream-leases/{lease}/give-back` | node | `GiveBackRequest` | 204, also when the lease has ended already | |
 //! | `POST /node/v1/stream-leases/receipts` | node | `PresentedReceipts` | 200 `PresentedView`, durable by then; presenting one twice changes nothing | 422 `report-refused` (too many) |
+//! | `GET /node/v1/worker/why` | node | | 200 `Vec<Why>`; what it has earned is `GET /node/v1/earnings`, as for nodes | |
 //!
 //! ## Auditors
 //! | method and path | scope | request | answer | refusals |
@@ -155,6 +156,7 @@
 //! | `GET /openapi.json` | none | 200, the same as the checked-in file |
 //! | `GET /install.sh` | none | 200, the script that makes a machine a node; 404 `installer-missing` |
 //! | `GET /downloads/render-node` | none | 200, the program that it fetches and checks; 404 `installer-missing` |
+//! | `GET /downloads/render-node.sig` | none | 200, what its operator signed of it; 404 `release-missing`, `installer-missing` |
 //! | `GET /metrics` | operator | 200, Prometheus text |
 //!
 //! Any other path but those under `/v1`, `/node/v1`, `/auditor/v1` and `/gateway/v1` answers the portal: its
@@ -310,6 +312,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(workers::stream_heartbeat))
         .routes(routes!(workers::stream_give_back))
         .routes(routes!(workers::present_receipts))
+        .routes(routes!(workers::worker_why))
         .routes(routes!(gateways::gateway_join))
         .routes(routes!(gateways::open_session))
         .routes(routes!(gateways::beat))
@@ -321,6 +324,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own::metrics))
         .routes(routes!(install::install_script))
         .routes(routes!(install::node_program))
+        .routes(routes!(install::node_release))
 }
 
 /// The OpenAPI document, as it is checked in and served.

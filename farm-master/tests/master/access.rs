@@ -6,13 +6,14 @@ use tessera_protocol::job::{JobPage, JobView};
 use tessera_protocol::token::{TokenScope, TokenView};
 
 /// What anybody may ask, and what an empty request of it is answered.
-const OPEN: [(&str, &str, StatusCode); 9] = [
+const OPEN: [(&str, &str, StatusCode); 10] = [
     ("get", "/healthz", StatusCode::OK),
     ("get", "/openapi.json", StatusCode::OK),
     ("get", "/v1/farm", StatusCode::OK),
     ("options", "/v1/tus", StatusCode::NO_CONTENT),
     ("get", "/install.sh", StatusCode::NOT_FOUND),
     ("get", "/downloads/render-node", StatusCode::NOT_FOUND),
+    ("get", "/downloads/render-node.sig", StatusCode::NOT_FOUND),
     ("post", "/v1/accounts", StatusCode::BAD_REQUEST),
     ("post", "/v1/session", StatusCode::BAD_REQUEST),
     ("post", "/v1/session/challenge", StatusCode::BAD_REQUEST),
@@ -112,6 +113,7 @@ async fn each_scope_opens_its_own_routes_only() {
         ("/v1/payouts", "GET", [true, false, false, false, false, false]),
         ("/node/v1/earnings", "GET", [false, false, false, true, false, false]),
         ("/node/v1/why", "GET", [false, false, false, true, false, false]),
+        ("/node/v1/worker/why", "GET", [false, false, false, true, false, false]),
         ("/v1/workers", "GET", [true, false, false, false, false, false]),
         ("/v1/gateways", "GET", [true, false, false, false, false, false]),
         ("/v1/tokens", "POST", [true, false, false, false, false, false]),

@@ -42,14 +42,14 @@ pub enum IdentityError {
 
 /// A node's state folder, held for as long as this lives.
 #[derive(Debug)]
-pub(super) struct StateFolder {
+pub(crate) struct StateFolder {
     path: PathBuf,
     _lock: File,
 }
 
 impl StateFolder {
     /// Makes the folder if need be, and takes it for this process.
-    pub(super) fn open(path: &Path) -> Result<Self, IdentityError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, IdentityError> {
         create_dir(&OsDisk, path)?;
         let lock_path = path.join("lock");
         let open = |source| IdentityError::Open { path: lock_path.clone(), source };

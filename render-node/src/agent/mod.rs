@@ -15,7 +15,7 @@
 //! - [`run`] ends within seconds of being told to stop: work in hand is given back.
 //!
 //! Reading order: `session` (joining) → `work` (one lease) → `worker` (the thread that renders) →
-//! `heartbeat` → `report` → `deliver` → [`journal`], [`cache`], `sizing`, [`status`], [`identity`].
+//! `heartbeat` → `report` → `deliver` → [`journal`], [`cache`], `sizing`, `status`, [`identity`].
 
 pub mod cache;
 mod deliver;
@@ -26,7 +26,7 @@ mod ready;
 mod report;
 mod session;
 mod sizing;
-pub mod status;
+mod status;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -34,6 +34,7 @@ mod worker;
 
 use crate::house::House;
 use crate::render::Backend;
+use crate::update::Updates;
 use cache::{Cache, CacheError};
 use heartbeat::Held;
 use identity::{IdentityError, StateFolder};
@@ -43,12 +44,14 @@ use session::Session;
 use sizing::Speed;
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tessera_client::{Backoff, ClientError, Enrolment, MasterAddress};
 use tessera_protocol::RayPrice;
 use tessera_protocol::commit::NodeKey;
 use tessera_protocol::lease::LeaseRequest;
 use tessera_protocol::node::DeviceView;
+use tessera_protocol::release::ReleaseVersion;
 use tracing::{info, warn};
 use worker::Worker;
 
@@ -83,6 +86,8 @@ pub struct Config {
     pub ask: Option<RayPrice>,
     /// When it may use its machine.
     pub house: House,
+    /// What asks for releases of this program, where it takes any.
+    pub updates: Option<Arc<Updates>>,
 }
 
 /// Why a node ends although nobody told it to.
@@ -106,6 +111,9 @@ pub enum AgentError {
     /// The renderer failed again and again, or stopped working altogether.
     #[error("the renderer no longer works: {0}; start the node again, and check its device")]
     Device(String),
+    /// It is to be started again, as another program.
+    #[error("release {0} lies ready, and is started in place of this one")]
+    Renewed(ReleaseVersion),
 }
 
 /// Works for the master until `stop` is done, or something fails that trying again would not help.
@@ -194,7 +202,14 @@ impl Agent {
                 wait_ms: LEASE_WAIT.as_millis() as u64,
                 ask: self.config.ask,
             };
-            match session.client.lease(&request).await {
+            let answer = tokio::select! {
+                biased;
+                release = ready::renewal(&self.config) => {
+                    return Err(AgentError::Renewed(release).into());
+                }
+                answer = session.client.lease(&request) => answer,
+            };
+            match answer {
                 Ok(grant) => {
                     self.backoff.reset();
                     if let Some(grant) = grant {

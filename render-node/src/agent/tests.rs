@@ -1,10 +1,13 @@
 //! What a node does when its master, its device or its owner fails it, against a master made to
 //! fail in one way each. That the two agree when all goes well is shown by the whole-system tests.
 
+mod renewal;
+
 use super::{AgentError, Config, run};
 use crate::house::House;
 use crate::render::cpu::CpuBackend;
 use crate::render::{Backend, Brake, DeviceDescription, RenderError};
+use crate::update::Updates;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -213,10 +216,15 @@ impl World {
     }
 
     fn start(&self, backend: impl Backend + 'static) -> Node {
-        self.start_in(House::free(), backend)
+        self.start_with(backend, House::free(), None)
     }
 
-    fn start_in(&self, house: House, backend: impl Backend + 'static) -> Node {
+    fn start_with(
+        &self,
+        backend: impl Backend + 'static,
+        house: House,
+        updates: Option<Arc<Updates>>,
+    ) -> Node {
         let config = Config {
             master: self.address.clone(),
             token: "enrol".into(),
@@ -231,6 +239,7 @@ impl World {
             cache_bytes: 1 << 30,
             ask: None,
             house,
+            updates,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         // Dropping the sender is the sign to stop.
@@ -422,7 +431,7 @@ async fn work_in_hand_is_given_back_when_the_node_is_stopped() {
 async fn a_node_that_rests_gives_its_lease_back_and_asks_again_when_the_machine_is_free() {
     let world = World::with(2, &[]).await;
     let (tell, report) = watch::channel(NodeReport::default());
-    let node = world.start_in(House::told(report), Endless(world.master.clone()));
+    let node = world.start_with(Endless(world.master.clone()), House::told(report), None);
     let asked = |seen: &[Seen]| count(seen, |seen| *seen == Seen::Asked);
     world.master.until(|seen| seen.contains(&Seen::Rendering)).await;
     let hot = Rest::TooHot { celsius: 90, at_most: 80 };

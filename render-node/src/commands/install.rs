@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tessera_client::MasterArguments;
+use tessera_protocol::ReleaseKey;
 
 /// What the service is to be.
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,12 @@ pub struct Arguments {
     /// Write the files below this folder, and start nothing: for packages and images.
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
+    /// The key whose releases the service takes in place of its program, as the farm's script names it.
+    #[arg(long, value_name = "KEY")]
+    update_key: Option<ReleaseKey>,
+    /// Stay with the program that is installed, whatever the farm offers.
+    #[arg(long)]
+    no_updates: bool,
     /// Further options of `render-node run`, after `--`.
     #[arg(last = true, value_name = "OPTION")]
     options: Vec<String>,
@@ -40,8 +47,13 @@ pub fn install(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.master.allows_plain_http() {
         options.insert(0, "--allow-plain-http".to_owned());
     }
-    let wish =
-        Wish { master, token: arguments.master.token()?, name: arguments.name.clone(), options };
+    let wish = Wish {
+        master,
+        token: arguments.master.token()?,
+        name: arguments.name.clone(),
+        update_key: arguments.update_key.filter(|_| !arguments.no_updates),
+        options,
+    };
     need_root(&arguments.root)?;
     let own = std::env::current_exe().context("could not find this program's own file")?;
     let layout = Layout::new(&arguments.root, &own);
@@ -93,6 +105,11 @@ pub fn uninstall(arguments: &Removal) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the service is one of this machine, and systemd here to ask.
+pub(super) fn service_lives() -> bool {
+    systemd_runs() && Layout::of_this_machine().unit().exists()
+}
+
 fn is_the_system(root: &Path) -> bool {
     root == Path::new("/")
 }
@@ -109,7 +126,7 @@ fn need_root(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn systemctl(arguments: &[&str]) -> anyhow::Result<()> {
+pub(super) fn systemctl(arguments: &[&str]) -> anyhow::Result<()> {
     let asked = || format!("systemctl {}", arguments.join(" "));
     let status = Command::new("systemctl")
         .args(arguments)

@@ -3,10 +3,12 @@
 pub mod check;
 pub mod house;
 pub mod install;
+pub mod release;
 pub mod render;
 pub mod run;
 pub mod stake;
 pub mod status;
+pub mod update;
 pub mod wish;
 
 use crate::render::cpu::CpuBackend;

@@ -1,12 +1,14 @@
 //! `render-node run`: work for a master until told to stop.
 
 use super::BackendArguments;
-use crate::agent::{self, Config};
+use crate::agent::{self, AgentError, Config};
 use crate::house::House;
 use crate::render::conformance;
+use crate::update::{self, Updates};
 use anyhow::anyhow;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use tessera_client::MasterArguments;
 use tessera_protocol::RayPrice;
 use tessera_protocol::node::{DeviceClass, DeviceView};
@@ -32,6 +34,9 @@ pub struct Arguments {
     /// What this node asks for 10^9 factored rays, in tokens; what the farm suggests by default.
     #[arg(long, value_name = "TOKENS")]
     ask: Option<RayPrice>,
+    /// Run, and ask the master for, releases of this program that are signed by the key in this file; without, none.
+    #[arg(long, value_name = "FILE")]
+    update_key: Option<PathBuf>,
     #[command(flatten)]
     backend: BackendArguments,
 }
@@ -39,6 +44,9 @@ pub struct Arguments {
 /// Shows what the device can, joins, and works until SIGINT or SIGTERM.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     log_to_stderr();
+    let state = &arguments.state;
+    let key = arguments.update_key.as_deref();
+    let running = key.map(|key| update::start::start(state, key)).transpose()?;
     let (master, token) = (arguments.master.address()?, arguments.master.token()?);
     let house = House::watch(&arguments.state).map_err(|reason| anyhow!(reason))?;
     let mut backend = arguments.backend.open()?;
@@ -48,6 +56,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if conformance::class_of(&hashes) == DeviceClass::Tolerant {
         info!("this device's hashes are not the kernel's: `render-node check` shows which");
     }
+    let updates = running.map(|running| Updates::new(&master, state, running)).transpose()?;
     let config = Config {
         master,
         token,
@@ -62,6 +71,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         cache_bytes: arguments.cache_gb.saturating_mul(1_000_000_000),
         ask: arguments.ask,
         house,
+        updates,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
@@ -71,6 +81,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // A preparation that cannot be interrupted must not hold up the end of the program.
     runtime.shutdown_background();
     outcome
+}
+
+/// How the program ends that failed with this: a node that wants to be started again says so.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        Some(AgentError::Renewed(_)) => ExitCode::from(update::RESTART),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// Ready on the first SIGINT or SIGTERM.

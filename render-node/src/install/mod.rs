@@ -9,6 +9,7 @@
 //! | `/etc/systemd/system/tessera-node.service` | [`unit`] |
 //! | `/etc/tessera-node/node.env` | whom it works for, under which name, with what |
 //! | `/etc/tessera-node/token` | what lets it join; only root reads it, systemd hands it over |
+//! | `/etc/tessera-node/update-key` | whose releases it takes in place of its program ([`crate::update`]), if any |
 //! | `/var/lib/private/tessera-node` | its state: its key above all |
 
 pub mod unit;
@@ -17,6 +18,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use tessera_durable::{Access, OsDisk, Writer, create_dir, write_file};
+use tessera_protocol::ReleaseKey;
 
 /// What systemd calls it.
 pub const SERVICE: &str = "tessera-node";
@@ -32,6 +34,8 @@ pub struct Wish {
     pub token: String,
     /// What people call it; the machine's name by default.
     pub name: Option<String>,
+    /// Whose releases it takes; none without.
+    pub update_key: Option<ReleaseKey>,
     /// Further options of `render-node run`.
     pub options: Vec<String>,
 }
@@ -120,10 +124,12 @@ impl Layout {
         let master = master.and_then(|rest| rest.strip_suffix('"')).map(str::to_owned);
         let token = fs::read_to_string(self.settings().join("token")).ok();
         let state = self.state().into_iter().find(|folder| folder.join("node.key").exists());
+        let key = Some(self.settings().join("update-key")).filter(|file| file.exists());
         let words = [
             ("TESSERA_MASTER", master),
             ("TESSERA_TOKEN", token.map(|token| token.trim().to_owned())),
             ("TESSERA_NODE_STATE", state.map(|folder| folder.display().to_string())),
+            ("TESSERA_UPDATE_KEY", key.map(|file| file.display().to_string())),
         ];
         words.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
     }
@@ -139,18 +145,29 @@ impl Layout {
         write_file(&OsDisk, &token, format!("{}\n", wish.token).as_bytes(), Access::OwnerOnly)?;
         let file = self.settings().join("node.env");
         write_file(&OsDisk, &file, settings.as_bytes(), Access::Umask)?;
+        let file = self.settings().join("update-key");
+        match wish.update_key {
+            Some(key) => {
+                write_file(&OsDisk, &file, format!("{key}\n").as_bytes(), Access::Umask)?;
+            }
+            None => remove_file(&file)?,
+        }
         let groups = fs::read_to_string(self.at("/etc/group")).unwrap_or_default();
-        let unit = unit::text(self.program, &unit::device_groups(&groups));
+        let unit =
+            unit::text(self.program, &unit::device_groups(&groups), wish.update_key.is_some());
         create_dir(&OsDisk, parent(&self.unit()))?;
         Ok(write_file(&OsDisk, &self.unit(), unit.as_bytes(), Access::Umask)?)
     }
 
-    /// Removes every file but, unless `purge`, the state: the node's key signs for what it earned. What
-    /// is not there is removed already.
+    /// Removes every file but, unless `purge`, the state: the node's key signs for what it earned. Programs
+    /// in it go. What is not there is removed already.
     pub fn uninstall(&self, purge: bool) -> Result<(), InstallError> {
         remove_file(&self.wanted())?;
         remove_file(&self.unit())?;
         remove_folder(&self.settings())?;
+        for state in self.state() {
+            remove_folder(&state.join(crate::update::folder::FOLDER))?;
+        }
         if purge {
             let [folder, name] = self.state();
             remove_folder(&folder)?;
@@ -254,6 +271,7 @@ mod tests {
             master: "https://farm.example".into(),
             token: "t0ken".into(),
             name: Some("Otto's machine".into()),
+            update_key: Some(ReleaseKey([7; 32])),
             options: vec!["--backend".into(), "wgpu".into()],
         }
     }
@@ -290,6 +308,7 @@ mod tests {
                     "etc/systemd/system/tessera-node.service",
                     "etc/tessera-node/node.env",
                     "etc/tessera-node/token",
+                    "etc/tessera-node/update-key",
                     "usr/local/bin/render-node",
                 ]
             );
@@ -305,10 +324,15 @@ mod tests {
         let [state, _] = layout.state();
         fs::create_dir_all(&state).unwrap();
         fs::write(state.join("node.key"), b"signs").unwrap();
+        fs::create_dir(state.join("program")).unwrap();
+        fs::write(state.join("program/a"), b"a release").unwrap();
+        let key = layout.settings().join("update-key");
+        assert_eq!(fs::read_to_string(&key).unwrap(), "07".repeat(32) + "\n");
         let said = [
             ("TESSERA_MASTER", "https://farm.example".to_owned()),
             ("TESSERA_TOKEN", "t0ken".to_owned()),
             ("TESSERA_NODE_STATE", state.display().to_string()),
+            ("TESSERA_UPDATE_KEY", key.display().to_string()),
         ];
         assert_eq!(layout.words(), said);
         layout.uninstall(false).unwrap();
@@ -320,6 +344,23 @@ mod tests {
             assert_eq!(files(root.path()), ["downloaded"]);
         }
         assert!(!layout.has_state());
+    }
+
+    #[test]
+    fn whoever_wants_no_updates_any_more_gets_none() {
+        let root = tempfile::tempdir().unwrap();
+        let own = Path::new(PACKAGED);
+        let layout = Layout::new(root.path(), own);
+        layout.install(&wish(), own).unwrap();
+        let unit = || fs::read_to_string(layout.unit()).unwrap();
+        assert!(
+            unit().contains(" --update-key ${CREDENTIALS_DIRECTORY}/update-key "),
+            "{}",
+            unit()
+        );
+        layout.install(&Wish { update_key: None, ..wish() }, own).unwrap();
+        assert!(!unit().contains("update"), "{}", unit());
+        assert!(!layout.settings().join("update-key").exists());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! its own for as long as it runs (`DynamicUser`), so nothing of it stays in `/etc/passwd`. Memory may be
 //! written and executed: drivers of GPUs compile shaders.
 
+use crate::update::RESTART;
+
 /// The groups of a machine that open its GPUs, of those that there are.
 pub fn device_groups(group_file: &str) -> Vec<&'static str> {
     let is_there =
@@ -11,8 +13,13 @@ pub fn device_groups(group_file: &str) -> Vec<&'static str> {
     ["render", "video"].into_iter().filter(is_there).collect()
 }
 
-/// The service of the program that lies at `program`.
-pub fn text(program: &str, groups: &[&str]) -> String {
+/// The service of the program that lies at `program`, which may choose another one in its place if it `updates`.
+/// Such a one runs out of memory that nobody can change, so the state folder may forbid to execute.
+pub fn text(program: &str, groups: &[&str], updates: bool) -> String {
+    let (key, option) = match updates {
+        true => (update_lines(), "--update-key ${CREDENTIALS_DIRECTORY}/update-key "),
+        false => (String::new(), ""),
+    };
     let groups = match groups {
         [] => String::new(),
         groups => format!("SupplementaryGroups={}\n", groups.join(" ")),
@@ -33,7 +40,7 @@ Restart=on-failure
 RestartSec=10
 EnvironmentFile=/etc/tessera-node/node.env
 LoadCredential=token:/etc/tessera-node/token
-ExecStart={program} run --token-file ${{CREDENTIALS_DIRECTORY}}/token \
+{key}ExecStart={program} run --token-file ${{CREDENTIALS_DIRECTORY}}/token {option}\
 --state /var/lib/tessera-node $RENDER_NODE_OPTIONS
 # Whoever uses this machine comes first.
 Nice=10
@@ -83,6 +90,20 @@ WantedBy=multi-user.target
     )
 }
 
+/// What lets the node ask to be started again, as another release, and lets people ask it to look for one.
+fn update_lines() -> String {
+    format!(
+        "\
+LoadCredential=update-key:/etc/tessera-node/update-key
+# How it ends when a release lies ready, which the next start chooses.
+RestartForceExitStatus={RESTART}
+SuccessExitStatus={RESTART}
+# Has it ask for releases at once.
+ExecReload=/bin/kill -HUP $MAINPID
+"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +112,9 @@ mod tests {
     fn only_groups_that_there_are_are_joined() {
         let groups = device_groups("root:x:0:\nvideo:x:44:otto\nrenderers:x:1:\n");
         assert_eq!(groups, ["video"]);
-        assert!(text("/a", &groups).contains("\nSupplementaryGroups=video\nStateDirectory="));
-        assert!(!text("/a", &[]).contains("SupplementaryGroups"));
+        assert!(
+            text("/a", &groups, false).contains("\nSupplementaryGroups=video\nStateDirectory=")
+        );
+        assert!(!text("/a", &[], false).contains("SupplementaryGroups"));
     }
 }

@@ -89,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/downloads/render-node.sig": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What its operator signed of it: nodes that trust the key run it in place of a lower one. */
+        get: operations["node_release"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/gateway/v1/join": {
         parameters: {
             query?: never;
@@ -508,6 +525,23 @@ export interface paths {
         put?: never;
         /** Joins as a worker, or joins again. */
         post: operations["worker_join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/node/v1/worker/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why the worker got no session when it asked last. */
+        get: operations["worker_why"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2797,6 +2831,25 @@ export interface components {
             /** @description Its number. */
             segment: components["schemas"]["SegmentNumber"];
         };
+        /** @description A program, and whose word it is that it is this one. */
+        Release: {
+            /** @description What it is. */
+            blake3: components["schemas"]["BlobHash"];
+            /**
+             * Format: int64
+             * @description How long it is.
+             */
+            bytes: number;
+            /** @description Who signed. */
+            key: components["schemas"]["ReleaseKey"];
+            /** @description The key's signature over all of the above. */
+            signature: components["schemas"]["SignatureBytes"];
+            /** @description What it runs on: `x86_64-unknown-linux-gnu`. */
+            target: string;
+            /** @description Which of two is the higher one. */
+            version: string;
+        };
+        ReleaseKey: string;
         /** @description Everything but the scene that a pixel depends on. */
         RenderSettings: {
             /** @description What the camera sees where it sees nothing. */
@@ -4001,6 +4054,34 @@ export interface operations {
             };
         };
     };
+    node_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     gateway_join: {
         parameters: {
             query?: never;
@@ -4773,6 +4854,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkerJoinView"];
+                };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    worker_why: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"][];
                 };
             };
             /** @description A refusal, which says what kind it is and what to do */

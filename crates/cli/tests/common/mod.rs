@@ -51,6 +51,7 @@ impl Farm {
             cache_bytes: 1 << 30,
             ask: None,
             house: House::free(),
+            updates: None,
         };
         Self {
             folder,
