@@ -1,9 +1,8 @@
 //! Passwords: Argon2id with the crate's parameters, 19 MiB and two passes, a few at once.
 
 use crate::problem::Refusal;
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tessera_protocol::account::SignUpRequest;
 use tokio::sync::{Semaphore, oneshot};
@@ -17,7 +16,7 @@ const WAITING: usize = 64;
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$FoenQrqvwPHBNmG36IN8Xw$\
     9jMbhZNobUoaaz3Ne0hzmh440x3JuTbqYTkmMxB67Sc";
 
-type Work = Box<dyn FnOnce() + Send>;
+type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// See the module.
 pub(super) struct Passwords {
@@ -31,13 +30,12 @@ impl Default for Passwords {
         let receive = Arc::new(Mutex::new(receive));
         for _ in 0..AT_ONCE {
             let receive = receive.clone();
-            // Threads of their own: the allocator keeps such a piece of memory for each thread that ever had
-            // one, and the runtime has hundreds.
             std::thread::spawn(move || {
+                let mut memory = Memory::default();
                 loop {
                     let next = receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     match next {
-                        Ok(work) => work(),
+                        Ok(work) => work(&mut memory),
                         Err(_) => return,
                     }
                 }
@@ -47,12 +45,53 @@ impl Default for Passwords {
     }
 }
 
+/// What hashing takes, used again and again: an allocator that is asked for 19 MiB each time, by whichever thread,
+/// keeps many times as much.
+#[derive(Default)]
+struct Memory(Vec<Block>);
+
+impl Memory {
+    fn hash(
+        &mut self,
+        argon2: &Argon2<'_>,
+        password: &str,
+        salt: &Salt,
+    ) -> Result<Output, password_hash::Error> {
+        self.0.resize(argon2.params().block_count(), Block::default());
+        let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+        let blocks = &mut self.0[..];
+        argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut out, blocks)?;
+        Ok(Output::new(&out)?)
+    }
+
+    fn store(&mut self, password: &str) -> Result<String, password_hash::Error> {
+        let (argon2, salt) = (Argon2::default(), Salt::generate());
+        let hash = self.hash(&argon2, password, &salt)?;
+        let stored = PasswordHash {
+            algorithm: Algorithm::default().ident(),
+            version: Some(Version::default().into()),
+            params: ParamsString::try_from(argon2.params())?,
+            salt: Some(salt),
+            hash: Some(hash),
+        };
+        Ok(stored.to_string())
+    }
+
+    fn is_stored(&mut self, password: &str, stored: &str) -> Result<bool, password_hash::Error> {
+        let stored = PasswordHash::new(stored)?;
+        let algorithm = Algorithm::try_from(stored.algorithm.as_str())?;
+        let version = stored.version.map_or(Ok(Version::default()), Version::try_from)?;
+        let argon2 = Argon2::new(algorithm, version, Params::try_from(&stored)?);
+        let (Some(salt), Some(hash)) = (stored.salt, stored.hash) else { return Ok(false) };
+        // Compared in the same time wherever they differ, by the crate.
+        Ok(self.hash(&argon2, password, &salt)? == hash)
+    }
+}
+
 impl Passwords {
     /// A password, as it is stored.
     pub(super) async fn hash(&self, password: String) -> Result<String, Refusal> {
-        let hashed = self.run(move || {
-            Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string())
-        });
+        let hashed = self.run(move |memory| memory.store(&password));
         hashed.await?.map_err(Refusal::internal)
     }
 
@@ -64,24 +103,23 @@ impl Passwords {
     ) -> Result<bool, Refusal> {
         let fits = password.chars().count() <= *SignUpRequest::PASSWORD.end();
         let password = if fits { password } else { String::new() };
-        let verified = self.run(move || {
-            let hash = PasswordHash::new(stored.as_deref().unwrap_or(NOBODYS))?;
-            let same = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
-            Ok::<_, argon2::password_hash::phc::Error>(same && stored.is_some() && fits)
+        let verified = self.run(move |memory| {
+            let same = memory.is_stored(&password, stored.as_deref().unwrap_or(NOBODYS))?;
+            Ok::<_, password_hash::Error>(same && stored.is_some() && fits)
         });
         verified.await?.map_err(Refusal::internal)
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let place = self.waiting.clone().try_acquire_owned();
         let place = place.map_err(|_| Refusal::overloaded("Too many people are signing in"))?;
         let (answer, done) = oneshot::channel();
-        let work = move || {
+        let work = move |memory: &mut Memory| {
             // Whoever asked may have hung up.
-            let _ = answer.send(work());
+            let _ = answer.send(work(memory));
             // The place goes with the work, which is done all the same.
             drop(place);
         };
@@ -93,7 +131,6 @@ impl Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use argon2::Params;
 
     #[tokio::test]
     async fn a_password_is_itself_and_no_other() {
