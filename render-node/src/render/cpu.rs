@@ -65,8 +65,11 @@ impl Backend for CpuBackend {
                     while brake.may_go_on()
                         && let Some(&block) = blocks.get(next.fetch_add(1, Ordering::Relaxed))
                     {
+                        let Some(sums) = render_block(&scene, block, samples, brake) else {
+                            return;
+                        };
                         // The receiver outlives the scope's threads.
-                        let _ = send.send((block, render_block(&scene, block, samples)));
+                        let _ = send.send((block, sums));
                     }
                 });
             }
@@ -97,15 +100,25 @@ fn blocks(rect: TileRect) -> Vec<TileRect> {
     blocks
 }
 
-fn render_block(scene: &Scene<'_>, block: TileRect, samples: SampleRange) -> Vec<PixelSum> {
+/// The block's sums, unless it is cancelled. A pixel may have tens of thousands of samples, so the brake is asked
+/// for each.
+fn render_block(
+    scene: &Scene<'_>,
+    block: TileRect,
+    samples: SampleRange,
+    brake: &Brake,
+) -> Option<Vec<PixelSum>> {
     let mut sums = Vec::with_capacity(block.pixels() as usize);
     for y in block.y..block.y + block.height {
         for x in block.x..block.x + block.width {
+            if !brake.may_go_on() {
+                return None;
+            }
             let [r, g, b, rays] = pixel_sums(scene, x, y, samples.start..samples.end);
             sums.push(PixelSum { r, g, b, rays });
         }
     }
-    sums
+    Some(sums)
 }
 
 fn place(pixels: &mut [PixelSum], rect: TileRect, block: TileRect, sums: &[PixelSum]) {
