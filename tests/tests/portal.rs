@@ -9,6 +9,7 @@ use tessera_protocol::Amount;
 use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::stream::view::{Latency, StreamSpec};
 use tessera_scenes::Scene;
+use tokio::sync::Mutex;
 use world::bank::Bank;
 use world::farm::{Device, Farm};
 use world::process::{Process, eventually};
@@ -23,6 +24,9 @@ const PRICE: &str = "1000";
 const MARKUP: &str = r#"<img src="x" onerror="document.body.id = 9">"#;
 /// Nobody's frames are approved but by their owner.
 const APPROVE_AFTER_S: &str = "3600";
+
+/// One walk at a time: each has a browser and a farm, and pages on a busy machine are waited for.
+static MACHINE: Mutex<()> = Mutex::const_new(());
 
 /// A farm with money and streams, and without a node.
 struct World {
@@ -74,6 +78,7 @@ fn leave(farm: &Farm, glb: &[u8], sky: Option<Vec<u8>>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_artist_a_node_owner_and_a_broadcaster_find_their_way() {
     let Some(walk) = Walk::possible() else { return };
+    let _machine = MACHINE.lock().await;
     let world = World::new().await;
     let film = tessera_scenes::sample_animation();
     leave(&world.studio.farm, &film.glb, film.environment);
@@ -87,6 +92,7 @@ async fn an_artist_a_node_owner_and_a_broadcaster_find_their_way() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_done_by_keyboard() {
     let Some(walk) = Walk::possible() else { return };
+    let _machine = MACHINE.lock().await;
     // Nobody pays here, and the node comes when its owner starts it.
     let studio = Studio { farm: Farm::new(HEARTBEAT) };
     let _master = studio.farm.start_master();
@@ -103,6 +109,7 @@ async fn everything_is_done_by_keyboard() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_is_text_wherever_it_is_shown() {
     let Some(walk) = Walk::possible() else { return };
+    let _machine = MACHINE.lock().await;
     let farm = Farm::new(HEARTBEAT);
     let _master = farm.start_master();
     let client = farm.client().await;
