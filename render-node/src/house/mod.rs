@@ -1,9 +1,9 @@
 //! The house rules: when the owner of a machine lets the node work on it.
 //!
 //! A thread looks at the clock, the sensors and the rules twice a second. While the rules are broken all
-//! rendering is held up, between two pieces of work that take milliseconds each: within a second of the
-//! cause, on any device. What the agent makes of a rest that lasts is its own matter. Clocks, fans and power
-//! limits are the owner's, and nothing here sets any.
+//! rendering is held up, between two pieces of work that take milliseconds each. Not held up are the
+//! conformance scenes of a node's start, and the preparation of a scene. What the agent makes of a rest that
+//! lasts is its own matter. Clocks, fans and power limits are the owner's, and nothing here sets any.
 //!
 //! Reading order: [`hours`] → [`rules`] (all of them, and what follows: pure) → `sensors` → here.
 
