@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { Visitor } from './visitor.js';
 
 const job = process.env['TESSERA_JOB'] ?? '';
-/** How often the person does something, and how often in all. */
+/** How often the person does something, and how long at most. */
 const EVERY_MS = 250;
-const TIMES = 80;
+const MOST_MS = 10 * 60_000;
 
 const visitor = await Visitor.signedIn();
 try {
@@ -25,26 +25,29 @@ try {
       tasks.push(...list.getEntries().map((task) => task.duration));
     }).observe({ type: 'longtask' });
   });
-  const verified = async () => {
+  const units = async () => {
     const answer = await page.evaluate(
       (path) => fetch(path).then((response) => response.json()),
       `/v1/jobs/${job}`,
     );
-    return answer.units.verified;
+    return answer.units;
   };
   await visitor.go(`/jobs/${job}`);
   await page.locator('aside .unseen').waitFor({ state: 'attached' });
   writeFileSync(join(process.env['TESSERA_FOLDER'] ?? '', 'begins'), '');
-  const before = await verified();
+  const before = (await units()).verified;
   const begun = performance.now();
-  for (let time = 0; time < TIMES; time += 1) {
+  let now = await units();
+  const all = now.free + now.leased + now.submitted + now.verified;
+  for (let time = 0; now.verified < all && performance.now() - begun < MOST_MS; time += 1) {
     await page.mouse.wheel(0, time % 8 < 4 ? 200 : -200);
     const next = page.getByRole('button', { name: 'Next frame' });
     if (time % 8 === 7 && (await next.isEnabled())) await next.click();
     await page.waitForTimeout(EVERY_MS);
+    if (time % 8 === 0) now = await units();
   }
   const seconds = (performance.now() - begun) / 1000;
-  const tiles = (await verified()) - before;
+  const tiles = now.verified - before;
   const { tasks, memory } = await page.evaluate(() => ({
     tasks: /** @type {{ longTasks: number[] }} */ (/** @type {unknown} */ (window)).longTasks,
     memory: /** @type {{ memory: { usedJSHeapSize: number } }} */ (

@@ -4,18 +4,20 @@
 //! is one, and how it was measured. A missed aim is printed and fails nothing: a busy machine is no
 //! defect. The programs must be of the same build.
 //!
-//! Map: [`master`] (jobs of many units) → [`tiles`] (results on their way) → [`portal`] (a page that shows them) → [`pictures`]
+//! Map: [`master`] (jobs of many units) → [`nodes`] (a thousand nodes) → [`faults`] (bad ones) → [`tiles`] (results on their way) → [`portal`] (a page that shows them) → [`pictures`]
 //! (rendering) → [`attacks`] (what cheating brings, and finding it costs) → [`alike`] (what devices that are not exact make) →
 //! [`ladder`] (a file to a ladder) → [`live`] (streams) → [`hour`] (a long one) →
-//! [`segments`] (telling false renditions from true). `bench attacks`, `bench alike`, `bench ladder`, `bench live`, `bench hour`, `bench portal` and
+//! [`segments`] (telling false renditions from true). `bench attacks`, `bench alike`, `bench faults`, `bench ladder`, `bench live`, `bench hour`, `bench nodes`, `bench portal` and
 //! `bench segments` print one part alone.
 
 mod alike;
 mod attacks;
+mod faults;
 mod hour;
 mod ladder;
 mod live;
 mod master;
+mod nodes;
 mod pictures;
 mod portal;
 mod samples;
@@ -38,12 +40,16 @@ async fn main() -> anyhow::Result<()> {
         Some("alike") => return alike::compare(),
         Some("ladder") => return ladder::transcode_a_film(),
         Some("hour") => return hour::accelerate().await,
+        Some("faults") => return faults::endure().await,
+        Some("nodes") => return nodes::crowd().await,
         Some("portal") => return portal::watch_a_large_job().await,
         Some("live") => return live::stream().await,
         _ => {}
     }
     master::accept_ten_million_units().await?;
     master::complete_a_million_units().await?;
+    nodes::crowd().await?;
+    faults::endure().await?;
     tiles::move_tiles()?;
     portal::watch_a_large_job().await?;
     pictures::render_pictures()?;

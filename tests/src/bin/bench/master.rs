@@ -125,7 +125,7 @@ fn settings(side: u32, spp: u32) -> RenderSettings {
 
 /// A scene whose camera looks away from all there is: every sample of every pixel is one ray into
 /// the dark, so one tile is the honest result of every unit.
-fn nothing_to_see() -> Vec<u8> {
+pub(crate) fn nothing_to_see() -> Vec<u8> {
     let mut model = Model::new();
     let matt = model.material(Material::matt([0.5; 3]));
     let mesh = model.shape(cuboid([1.0; 3]), matt);
