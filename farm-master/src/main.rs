@@ -2,8 +2,10 @@
 
 use anyhow::Context as _;
 use clap::Parser;
+use std::path::{Path, PathBuf};
 use tessera_farm_master::auditor::{self, AuditorArguments};
-use tessera_farm_master::{referee, scene, settings::Settings};
+use tessera_farm_master::scene::{self, shut_in};
+use tessera_farm_master::{referee, settings::Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -18,18 +20,26 @@ enum Command {
     Audit(AuditorArguments),
     /// Prints the OpenAPI description of the interface
     Openapi,
+    /// Reads a scene for `serve`, under limits of its own
+    #[command(name = shut_in::COMMAND, hide = true)]
+    InspectScene(shut_in::Arguments),
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     match Command::parse() {
+        Command::Serve(settings) => runtime()?.block_on(serve(settings)),
+        Command::Audit(arguments) => runtime()?.block_on(audit(&arguments)),
         Command::Openapi => {
             print!("{}", tessera_farm_master::routes::openapi_document());
             Ok(())
         }
-        Command::Serve(settings) => serve(settings).await,
-        Command::Audit(arguments) => audit(&arguments).await,
+        // Without a runtime: its threads' stacks would count.
+        Command::InspectScene(arguments) => shut_in::answer(&arguments),
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 fn log_to_stderr() {
@@ -66,6 +76,16 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let shutdown = told_to_stop()?;
     let conformance = scene::conformance().context("the conformance hashes are damaged")?;
     let referee = referee::referee(usize::from(settings.audit_threads).max(1));
-    let config = settings.into_config(scene::kernel(), conformance, scene::inspector(), referee);
+    let inspector = shut_in::inspector(this_program()?, settings.scene_limits());
+    let config = settings.into_config(scene::kernel(), conformance, inspector, referee);
     tessera_farm_master::serve(config, shutdown).await
+}
+
+/// The program that runs, even where its file was replaced by another release meanwhile.
+fn this_program() -> anyhow::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return Ok(running.to_owned());
+    }
+    std::env::current_exe().context("could not find this program's own file")
 }

@@ -1,6 +1,8 @@
 //! Looking into scenes with this build's own eyes: the same reader that nodes render with.
 
-use crate::config::{InspectScene, Probe};
+pub mod shut_in;
+
+use crate::config::Probe;
 use std::path::Path;
 use std::sync::Arc;
 use tessera_protocol::job::JobSpec;
@@ -22,11 +24,6 @@ pub fn conformance() -> anyhow::Result<Vec<ConformanceHash>> {
         .collect()
 }
 
-/// Reads a job's scene and prepares its first and its last frame, as a node would.
-pub fn inspector() -> InspectScene {
-    Arc::new(inspect)
-}
-
 /// Looks at a job's pixels with the kernel's twin, on one thread.
 pub fn prober() -> Probe {
     Arc::new(|glb, environment, spec, seed| {
@@ -41,7 +38,13 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("the upload could not be read: {error}"))
 }
 
-fn inspect(glb: &Path, environment: Option<&Path>, spec: &JobSpec) -> Result<Vec<String>, String> {
+/// Reads a job's scene and prepares its first and its last frame, as a node would. The master has it done in a process
+/// of its own: see [`shut_in`].
+pub fn inspect(
+    glb: &Path,
+    environment: Option<&Path>,
+    spec: &JobSpec,
+) -> Result<Vec<String>, String> {
     let hdr = environment.map(read).transpose()?;
     let asset = Asset::load(&read(glb)?, hdr.as_deref(), &Limits::default())
         .map_err(|error| error.to_string())?;

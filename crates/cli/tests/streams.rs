@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::process::Output;
 use tessera_farm_master::referee::referee;
-use tessera_farm_master::{Config, Server, scene::inspector};
+use tessera_farm_master::{Config, Server, scene::inspect};
 use tessera_protocol::stream::Ladder;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -20,8 +20,13 @@ impl Master {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kernel = tessera_reference::kernel_id();
-        let config =
-            Config::new(folder.path().join("master"), kernel, Vec::new(), inspector(), referee(1));
+        let config = Config::new(
+            folder.path().join("master"),
+            kernel,
+            Vec::new(),
+            std::sync::Arc::new(inspect),
+            referee(1),
+        );
         let server = Server::start(config).await.unwrap();
         let address = format!("http://{}", server.address());
         let token = server.new_token().unwrap().to_owned();

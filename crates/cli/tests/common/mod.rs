@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::process::Output;
 use tessera_client::{MasterAddress, PlainHttp};
 use tessera_farm_master::referee::referee;
-use tessera_farm_master::{Config, Server, scene::inspector};
+use tessera_farm_master::{Config, Server, scene::inspect};
 use tessera_protocol::node::DeviceView;
 use tessera_reference::kernel_id;
 use tokio::sync::watch;
@@ -32,7 +32,13 @@ impl Farm {
         // The hashes are this build's own: that they are the right ones is not what is tested here.
         let conformance = conformance::render_all(&mut backend).unwrap();
         let state = folder.path().join("master");
-        let config = Config::new(state, kernel_id(), conformance.clone(), inspector(), referee(1));
+        let config = Config::new(
+            state,
+            kernel_id(),
+            conformance.clone(),
+            std::sync::Arc::new(inspect),
+            referee(1),
+        );
         let server = Server::start(config).await.unwrap();
         let address = format!("http://{}", server.address());
         let token = server.new_token().unwrap().to_owned();
