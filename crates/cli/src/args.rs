@@ -72,6 +72,14 @@ pub(crate) enum Ask {
         /// A job's id, or a node's key.
         what: JobOrNode,
     },
+    /// Show what became of a job's leases: who had which units, for how long, and what was wrong.
+    Logs {
+        /// The job.
+        job: JobId,
+        /// So many of them, the newest.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+        last: u32,
+    },
     /// Say what a job would cost at most. Nothing is started.
     Quote(Box<SubmitArgs>),
     /// Pay a quote's ceiling into its escrow, unless it lies there already, and start its job.

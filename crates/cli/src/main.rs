@@ -81,6 +81,7 @@ async fn answer(
         Ask::Watch { job } => commands::watch::run(client, job, voice).await,
         Ask::Why { what: JobOrNode::Job(job) } => inspect::why(client, job, voice).await,
         Ask::Why { what: JobOrNode::Node(node) } => inspect::why_node(client, node, voice).await,
+        Ask::Logs { job, last } => inspect::logs(client, job, last, voice).await,
         Ask::Pause { job } => inspect::print_state(&client.pause(job).await?, voice),
         Ask::Resume { job } => inspect::print_state(&client.resume(job).await?, voice),
         Ask::Cancel { job } => inspect::print_state(&client.cancel(job).await?, voice),

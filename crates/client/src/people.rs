@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, UploadView, Why};
+use tessera_protocol::log::{LogEntry, LogPage};
 use tessera_protocol::node::{NodePage, NodeView, NodeWish};
 use tessera_protocol::receipt::{Receipt, ReceiptPage};
 use tessera_protocol::token::{TokenRequest, TokenScope, TokenView};
@@ -115,6 +116,12 @@ impl Client {
     /// Why a job stands where it stands.
     pub async fn why(&self, job: JobId) -> Result<Vec<Why>, ClientError> {
         self.get(&format!("v1/jobs/{job}/why")).await
+    }
+
+    /// What became of a job's leases, the newest `last` of them, the newest first; at most 200.
+    pub async fn log(&self, job: JobId, last: u32) -> Result<Vec<LogEntry>, ClientError> {
+        let path = format!("v1/jobs/{job}/log?limit={last}");
+        self.get(&path).await.map(|page: LogPage| page.data)
     }
 
     /// A job's frames, by number.

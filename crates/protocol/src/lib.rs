@@ -21,6 +21,7 @@ pub mod house;
 pub mod ids;
 pub mod job;
 pub mod lease;
+pub mod log;
 pub mod money;
 pub mod mosaic;
 pub mod node;

@@ -12,6 +12,7 @@ use tessera_farm_core::job::JobChange;
 use tessera_protocol::job::{
     FramePage, FrameView, JobPage, JobSpec, JobView, ObjectionRequest, Why,
 };
+use tessera_protocol::log::LogPage;
 use tessera_protocol::{FrameNumber, JobId};
 
 /// Submits a job.
@@ -155,6 +156,20 @@ pub(super) async fn why_job(
     Path(job): Path<JobId>,
 ) -> Result<Json<Vec<Why>>, Refusal> {
     Ok(Json(app.why(&artist, job).await?))
+}
+
+/// Lists what became of a job's leases: who had which units, for how long and how it went; the newest first.
+#[utoipa::path(
+    get, path = "/v1/jobs/{job}/log", tag = "people", params(("job" = JobId, Path), Page),
+    responses((status = 200, body = LogPage))
+)]
+pub(super) async fn job_log(
+    artist: Artist,
+    State(app): State<Arc<App>>,
+    Path(job): Path<JobId>,
+    Query(page): Query<Page>,
+) -> Result<Json<LogPage>, Refusal> {
+    Ok(Json(app.log(&artist, job, page.cursor()?, page.limit()?).await?))
 }
 
 /// Lists a job's frames by number.

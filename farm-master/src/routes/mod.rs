@@ -249,6 +249,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::reject_frame))
         .routes(routes!(jobs::why_job))
         .routes(routes!(jobs::list_frames))
+        .routes(routes!(jobs::job_log))
         .routes(routes!(mosaic::get_tiles))
         .routes(routes!(mosaic::get_preview))
         .routes(routes!(downloads::get_exr))

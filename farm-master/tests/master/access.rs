@@ -152,7 +152,8 @@ async fn artists_see_their_own_jobs_and_the_operator_all() {
     let path = format!("/v1/jobs/{}", job.id);
     assert_eq!(get(&mine, &path).await.status(), StatusCode::OK);
     assert_eq!(get(&farm.token, &path).await.status(), StatusCode::OK);
-    for path in [path.clone(), format!("{path}/why"), format!("{path}/frames/1/png")] {
+    let parts = ["", "/why", "/log", "/frames/1/png"];
+    for path in parts.map(|part| format!("{path}{part}")) {
         assert_eq!(refused(get(&theirs, &path).await).await, "job-not-found", "{path}");
     }
     let cancel = farm.http.post(farm.at(&format!("{path}/cancel"))).bearer_auth(&theirs);

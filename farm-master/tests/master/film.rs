@@ -4,8 +4,9 @@ use crate::world::{Farm, eventually, read, spec, whole_frame};
 use reqwest::StatusCode;
 use tessera_film::exr;
 use tessera_protocol::job::{FramePage, JobEvent, JobPage, JobState, JobView, Why};
+use tessera_protocol::log::{LogPage, Outcome};
 use tessera_protocol::node::NodePage;
-use tessera_protocol::sums;
+use tessera_protocol::{FrameNumber, sums};
 
 #[tokio::test]
 async fn a_scene_becomes_frames_and_a_film() {
@@ -218,7 +219,21 @@ async fn why_names_what_a_job_waits_for() {
     assert_eq!(why(&first).await, ["nodes_busy", "rendering"]);
     node.give_back(grant.lease, Some("no memory")).await;
     assert_eq!(why(&first).await, ["nodes_busy", "units_retried"]);
-    node.submit(&node.lease(1).await).await;
+    let again = node.lease(1).await;
+    node.submit(&again).await;
     farm.audited(&first, 1).await;
     assert_eq!(why(&first).await, ["nodes_busy"], "what failed is done");
+    // And is told all the same.
+    let path = format!("/v1/jobs/{}/log", first.id);
+    let log: LogPage = read(farm.get(&path).await, StatusCode::OK).await;
+    let told: Vec<_> = log.data.iter().map(|one| (one.lease, one.outcome)).collect();
+    assert_eq!(told, [(again.lease, Outcome::Verified), (grant.lease, Outcome::Failed)]);
+    let failed = &log.data[1];
+    assert_eq!(failed.reason.as_deref(), Some("no memory"));
+    assert_eq!((failed.node, failed.units, failed.frame), (node.key.node(), 1, FrameNumber(1)));
+    assert_eq!((failed.took_ms, log.data[0].took_ms.is_some()), (None, true));
+    let newest: LogPage = read(farm.get(&format!("{path}?limit=1")).await, StatusCode::OK).await;
+    let next = format!("{path}?limit=1&cursor={}", newest.next_cursor.unwrap());
+    let rest: LogPage = read(farm.get(&next).await, StatusCode::OK).await;
+    assert_eq!((rest.data, rest.next_cursor), (log.data[1..].to_vec(), None));
 }

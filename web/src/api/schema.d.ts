@@ -858,6 +858,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what became of a job's leases: who had which units, for how long and how it went; the newest first. */
+        get: operations["job_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job}/movie": {
         parameters: {
             query?: never;
@@ -2453,6 +2470,43 @@ export interface components {
             /** @description What does not hold and should, a sentence each. Empty on every day that is well. */
             violations: string[];
         };
+        /** @description One lease of a job that has ended. */
+        LogEntry: {
+            /**
+             * Format: int64
+             * @description When it ended, in milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description The first of its units. */
+            first_unit: components["schemas"]["UnitIndex"];
+            /** @description Which frame its units are of. */
+            frame: components["schemas"]["FrameNumber"];
+            /** @description The lease. */
+            lease: components["schemas"]["LeaseId"];
+            /** @description Who had it. */
+            node: components["schemas"]["NodeId"];
+            /** @description How it went. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description What was wrong: a sentence, of the master or the node. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How long it took, where it brought a result.
+             */
+            took_ms?: number | null;
+            /**
+             * Format: int64
+             * @description How many there were, next to each other.
+             */
+            units: number;
+        };
+        /** @description Some of a job's log, the lease that was given last first. */
+        LogPage: {
+            /** @description The entries. */
+            data: components["schemas"]["LogEntry"][];
+            /** @description Asks for the next page; `None` on the last. */
+            next_cursor?: string | null;
+        };
         MasterId: string;
         MediaHash: string;
         /** @description A new key. */
@@ -2555,6 +2609,11 @@ export interface components {
             /** @description What is wrong with it, for people; 1 to [`Self::MAX_REASON`] characters. */
             reason: string;
         };
+        /**
+         * @description How a lease ended.
+         * @enum {string}
+         */
+        Outcome: "submitted" | "verified" | "rejected" | "failed";
         /** @description What a job will likely cost. Nobody signs it; it follows from what was looked at. */
         Outlook: {
             /** @description The frame with the fewest rays among those that were looked at. */
@@ -5500,6 +5559,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TilesView"];
+                };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_log: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; the first page has none. */
+                cursor?: string;
+                /** @description Most entries of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                job: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
                 };
             };
             /** @description A refusal, which says what kind it is and what to do */

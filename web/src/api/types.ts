@@ -22,6 +22,7 @@ export type JobEvent = Schemas['JobEvent'];
 export type Frame = Schemas['FrameView'];
 export type FrameTiles = Schemas['TilesView'];
 export type Tile = Schemas['TileView'];
+export type LogEntry = Schemas['LogEntry'];
 export type Receipt = Schemas['Receipt'];
 export type Verdict = Schemas['Verdict'];
 export type Upload = Schemas['UploadView'];

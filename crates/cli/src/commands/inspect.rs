@@ -7,6 +7,7 @@ use crate::show::table::table;
 use serde_json::json;
 use tessera_client::Client;
 use tessera_protocol::job::{FrameSpan, FrameView, JobView};
+use tessera_protocol::log::{LogEntry, Outcome};
 use tessera_protocol::node::{DeviceClass, NodeView};
 use tessera_protocol::{JobId, NodeId};
 
@@ -60,6 +61,55 @@ pub(crate) async fn why(client: &Client, id: JobId, voice: Voice) -> anyhow::Res
             return "nothing holds this job up".into();
         }
         whys.iter().map(|why| format!("{}\n", why.sentence)).collect()
+    })
+}
+
+/// Shows what became of a job's leases, the oldest first, as one reads.
+pub(crate) async fn logs(
+    client: &Client,
+    id: JobId,
+    last: u32,
+    voice: Voice,
+) -> anyhow::Result<()> {
+    let mut entries = client.log(id, last).await?;
+    entries.reverse();
+    voice.result(&entries, || {
+        if entries.is_empty() {
+            return "no lease of this job has ended yet".into();
+        }
+        let now = now_ms();
+        let row = |entry: &LogEntry| {
+            let took =
+                entry.took_ms.map_or_else(String::new, |ms| format!("{:.1} s", ms as f64 / 1e3));
+            let outcome = match entry.outcome {
+                Outcome::Submitted => "being checked",
+                Outcome::Verified => "verified",
+                Outcome::Rejected => "rejected",
+                Outcome::Failed => "failed",
+            };
+            let said = entry.reason.as_deref().unwrap_or_default();
+            vec![
+                ago(entry.at_ms, now),
+                entry.frame.to_string(),
+                format!("{}+{}", entry.first_unit, entry.units),
+                entry.node.to_string()[..8].to_owned(),
+                took,
+                outcome.to_owned(),
+                // A node's own words: nothing in them moves the cursor.
+                said.replace(|c: char| c.is_control(), " "),
+            ]
+        };
+        let rows: Vec<_> = entries.iter().map(row).collect();
+        let columns = [
+            Left("ended"),
+            Right("frame"),
+            Left("units"),
+            Left("node"),
+            Right("took"),
+            Left("outcome"),
+            Left("because"),
+        ];
+        table(&columns, &rows)
     })
 }
 

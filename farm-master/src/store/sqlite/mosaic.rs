@@ -1,8 +1,8 @@
 //! A frame while it is rendered.
 
 use super::rows::{Job, bytes, corrupt, count, sql};
-use super::{Sqlite, results};
-use crate::store::mosaic::{FrameUnits, MosaicStore};
+use super::{Sqlite, log, results};
+use crate::store::mosaic::{FrameUnits, Logged, MosaicStore};
 use crate::store::{Later, StoreError, StoredResult};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Row, SqliteConnection};
@@ -14,6 +14,9 @@ use tessera_protocol::{FrameNumber, JobId, NodeId};
 impl MosaicStore for Sqlite {
     fn frame_units(&self, job: JobId, frame: FrameNumber) -> Later<'_, Option<FrameUnits>> {
         self.read(move |db| Box::pin(frame_units(db, job, frame)))
+    }
+    fn log(&self, job: JobId, before: u64, limit: u32) -> Later<'_, Vec<Logged>> {
+        self.read(move |db| Box::pin(log::log(db, job, before, limit)))
     }
     fn counting(&self, job: JobId, frame: FrameNumber) -> Later<'_, Vec<StoredResult>> {
         self.read(move |db| Box::pin(results::counting(db, job, frame)))
