@@ -72,6 +72,8 @@ pub struct Config {
     pub keep_results: Duration,
     /// How often a unit may fail, on nodes of several owners, before its job does.
     pub failures_allowed: usize,
+    /// How many times as long as usual a lease takes that is given to an idle node as well; 0 for never.
+    pub straggler_times: u32,
     /// A gateway holds a session this long after its last beat, and a worker after its last
     /// heartbeat.
     pub session_lease: Duration,
@@ -113,6 +115,8 @@ impl Config {
     pub const KEEP_RESULTS: Duration = Duration::from_secs(48 * 3600);
     /// Without another wish.
     pub const FAILURES_ALLOWED: usize = 5;
+    /// Without another wish.
+    pub const STRAGGLER_TIMES: u32 = 2;
     /// Without another wish: a gateway beats every second, and misses a few at most.
     pub const SESSION_LEASE: Duration = Duration::from_secs(6);
     /// Without another wish.
@@ -156,6 +160,7 @@ impl Config {
             upload_bytes_max: Self::UPLOAD_BYTES_MAX,
             keep_results: Self::KEEP_RESULTS,
             failures_allowed: Self::FAILURES_ALLOWED,
+            straggler_times: Self::STRAGGLER_TIMES,
             session_lease: Self::SESSION_LEASE,
             reconnect: Self::RECONNECT,
             health_settles: Self::HEALTH_SETTLES,
@@ -197,6 +202,7 @@ impl std::fmt::Display for Config {
         writeln!(f, "  keep-results      {} h", self.keep_results.as_secs() / 3600)?;
         writeln!(f, "  audits-itself     {}", if self.audits_itself { "yes" } else { "no" })?;
         writeln!(f, "  failures-allowed  {}", self.failures_allowed)?;
+        writeln!(f, "  straggler-times   {}", self.straggler_times)?;
         writeln!(f, "  reconnect         {} ms", self.reconnect.as_millis())?;
         writeln!(f, "  approve-after     {} s", self.approve_after.as_secs())?;
         writeln!(f, "  segments-settle   {} s", self.segments_settle.as_secs())?;

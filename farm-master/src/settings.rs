@@ -1,6 +1,7 @@
 //! The command line of `farm-master serve`. A flag wins over its environment variable.
 
 use crate::config::{Config, InspectScene, Recompute};
+use crate::scene::shut_in::SceneLimits;
 use crate::settlement::ChainConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,12 +43,28 @@ pub struct Settings {
         value_parser = clap::value_parser!(u64).range(0..=87_600)
     )]
     pub keep_results_h: u64,
+    /// What a process may take that reads somebody's scene, in megabytes of 2^20 bytes
+    #[arg(
+        long, env = "FARM_SCENE_MEMORY_MB", value_name = "MB",
+        default_value_t = SceneLimits::default().memory_mb
+    )]
+    pub scene_memory_mb: u64,
+    /// The same, in seconds of one core
+    #[arg(long, env = "FARM_SCENE_CPU_S", value_name = "S", default_value_t = SceneLimits::default().cpu_s)]
+    pub scene_cpu_s: u64,
     /// How often a unit may fail, on nodes of several owners, before its job does
     #[arg(
         long, env = "FARM_FAILURES_ALLOWED", value_name = "N",
         default_value_t = Config::FAILURES_ALLOWED
     )]
     pub failures_allowed: usize,
+    /// How many times as long as usual a lease takes at a job's end that an idle node gets as well; 0 for never. Both
+    /// are paid
+    #[arg(
+        long, env = "FARM_STRAGGLER_TIMES", value_name = "N", default_value_t = Config::STRAGGLER_TIMES,
+        value_parser = clap::value_parser!(u32).range(0..=100)
+    )]
+    pub straggler_times: u32,
     /// Within which time a source that left may continue its session, in milliseconds
     #[arg(
         long, env = "FARM_RECONNECT_MS", value_name = "MS",
@@ -166,6 +183,11 @@ impl ChainSettings {
 }
 
 impl Settings {
+    /// What reading a scene may take.
+    pub fn scene_limits(&self) -> SceneLimits {
+        SceneLimits { memory_mb: self.scene_memory_mb, cpu_s: self.scene_cpu_s }
+    }
+
     /// The master's configuration: these settings, and what the program itself brings.
     pub fn into_config(
         self,
@@ -181,6 +203,7 @@ impl Settings {
             upload_bytes_max: self.upload_bytes_max,
             keep_results: Duration::from_secs(self.keep_results_h * 3600),
             failures_allowed: self.failures_allowed.max(1),
+            straggler_times: self.straggler_times,
             audits_itself: self.audit_threads > 0,
             reconnect: Duration::from_millis(self.reconnect_ms),
             webhooks_to_private: self.webhooks_private,

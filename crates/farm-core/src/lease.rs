@@ -31,7 +31,8 @@ pub struct Lease {
     pub secret: SecretHash,
     /// Neighbouring units of one frame and one chunk.
     pub units: Range<u64>,
-    /// The lease whose units these are as well, and whose result is to be compared with this one's.
+    /// The lease that holds these units, beside which this one was given: its result is to be compared with this one's
+    /// in a tolerant job, and takes long in an exact one.
     pub second_of: Option<LeaseId>,
     /// What the job asks of its devices.
     pub class: DeviceClass,

@@ -9,8 +9,8 @@
 //! [`UnitState`](chunk::UnitState), and enters the result once.
 //!
 //! Reading order: [`plan`] (units and the order of frames) → [`chunk`] (where each unit stands) → [`mosaic`] (a frame's tiles) →
-//! [`lease`] (how much a node gets, and until when) → [`accept`] (what a submit must be) →
-//! [`retry`] (when to stop trying) → [`job`] (the states of a job) → [`why`] (said in words).
+//! [`turn`] (whose work comes next) → [`lease`] (how much a node gets, and until when) → [`accept`] (what a submit must be) →
+//! [`straggler`] (who takes too long) → [`retry`] (when to stop trying) → [`job`] (the states of a job) → [`why`] (said in words).
 #![forbid(unsafe_code)]
 
 pub mod accept;
@@ -20,4 +20,6 @@ pub mod lease;
 pub mod mosaic;
 pub mod plan;
 pub mod retry;
+pub mod straggler;
+pub mod turn;
 pub mod why;

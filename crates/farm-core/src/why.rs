@@ -23,8 +23,10 @@ pub struct Situation {
     pub nodes_online: u64,
     /// Those among them that may have this job, by its kernel and its class.
     pub nodes_fit: u64,
-    /// Older jobs with free units: they are served first.
+    /// Jobs of the same account with free units that are served first.
     pub jobs_ahead: u64,
+    /// Other accounts that have jobs with free units: nodes are shared out among all of them.
+    pub accounts_beside: u64,
     /// Units of a tolerant job that were rendered once and that nobody renders a second time yet.
     pub wanting_second: u64,
     /// Frames that are assembled and wait for their owner's approval.
@@ -147,10 +149,20 @@ fn why_free_units_wait(situation: &Situation) -> Option<Why> {
     }
     if situation.jobs_ahead > 0 {
         let ahead = match situation.jobs_ahead {
-            1 => "1 older job is".into(),
-            many => format!("{many} older jobs are"),
+            1 => "1 other job of yours is".into(),
+            many => format!("{many} other jobs of yours are"),
         };
         return why("jobs_ahead", format!("{free}; {ahead} served first."));
+    }
+    if situation.accounts_beside > 0 {
+        let others = match situation.accounts_beside {
+            1 => "1 other account has".into(),
+            many => format!("{many} other accounts have"),
+        };
+        return why(
+            "nodes_shared",
+            format!("{free}; {others} work as well, and nodes are shared out among all."),
+        );
     }
     why(
         "nodes_busy",
@@ -202,6 +214,7 @@ mod tests {
             nodes_online: 2,
             nodes_fit: 1,
             jobs_ahead: 0,
+            accounts_beside: 0,
             wanting_second: 0,
             unapproved: 0,
             approved_in_s: 0,
@@ -215,7 +228,9 @@ mod tests {
     #[test]
     fn the_nearest_cause_is_named() {
         assert_eq!(codes(&active()), ["nodes_busy", "rendering"]);
-        assert_eq!(codes(&Situation { jobs_ahead: 1, ..active() })[0], "jobs_ahead");
+        assert_eq!(codes(&Situation { accounts_beside: 2, ..active() })[0], "nodes_shared");
+        let ahead = Situation { jobs_ahead: 1, accounts_beside: 2, ..active() };
+        assert_eq!(codes(&ahead)[0], "jobs_ahead");
         assert_eq!(codes(&Situation { nodes_fit: 0, ..active() })[0], "no_fitting_nodes");
         assert_eq!(codes(&Situation { nodes_online: 0, nodes_fit: 0, ..active() })[0], "no_nodes");
         let once = Situation { wanting_second: 2, ..active() };

@@ -4,12 +4,15 @@ use super::App;
 use crate::auth::Artist;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
+use crate::store::mosaic::Logged;
 use crate::store::{Changed, Creation, NewJob};
 use std::sync::Arc;
 use tessera_farm_core::job::{JobChange, has_ended};
+use tessera_farm_core::plan::Plan;
 use tessera_farm_core::why::{Situation, explain};
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, Why};
 use tessera_protocol::lease::LeaseRequest;
+use tessera_protocol::log::{LogEntry, LogPage};
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{BlobHash, FrameNumber, JobId};
 
@@ -169,10 +172,45 @@ impl App {
             nodes_online,
             nodes_fit,
             jobs_ahead: waiting.jobs_ahead,
+            accounts_beside: waiting.accounts_beside,
             wanting_second: waiting.wanting_second,
             unapproved,
             approved_in_s: u64::try_from(approved_by_ms - self.clock.now_ms()).unwrap_or(0) / 1000,
         }))
+    }
+
+    /// One page of a job's log. The cursor is the generation of the last lease.
+    pub(crate) async fn log(
+        &self,
+        artist: &Artist,
+        id: JobId,
+        cursor: Option<u64>,
+        limit: u32,
+    ) -> Result<LogPage, Refusal> {
+        let job = self.job(artist, id).await?;
+        let plan = Plan::new(&job.spec).map_err(Refusal::internal)?;
+        // Some before the first, and one more than wanted tells whether there are more.
+        let before = cursor.unwrap_or(i64::MAX.unsigned_abs());
+        let mut logged = self.store.log(id, before, limit.saturating_add(1)).await?;
+        let more = logged.len() > limit as usize;
+        logged.truncate(limit as usize);
+        let next = logged.last().filter(|_| more).map(|last| last.generation.to_string());
+        let entry = |one: Logged| {
+            let frame = plan.frame_of(one.first_unit);
+            Ok(LogEntry {
+                lease: one.lease,
+                node: one.node,
+                frame: frame.ok_or_else(|| Refusal::internal("a lease lies beyond its job"))?,
+                first_unit: one.first_unit,
+                units: one.units,
+                at_ms: one.at_ms,
+                took_ms: one.took_ms,
+                outcome: one.outcome,
+                reason: one.reason,
+            })
+        };
+        let data = logged.into_iter().map(entry).collect::<Result<_, Refusal>>()?;
+        Ok(LogPage { data, next_cursor: next })
     }
 
     /// One page of a job's frames, by number. The cursor is the next frame's number.

@@ -262,6 +262,7 @@ impl App {
             samples_wanted: request.samples_wanted,
             most_units: record::units_of_a_lease(record),
             most_held: record::units_held(record),
+            straggler_times: self.config.straggler_times,
             secret,
             bidder,
             sent: self.heard.sent_to(std::iter::once(&bidder).chain(&rivals)),

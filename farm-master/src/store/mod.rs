@@ -117,6 +117,8 @@ pub struct LeaseAsk {
     pub most_units: u64,
     /// Most units it may have leased or unaudited, all leases together; `None` where any number.
     pub most_held: Option<u64>,
+    /// How many times as long as usual a lease takes that is given to another node as well; never, for 0.
+    pub straggler_times: u32,
     /// The lease's secret, drawn by the caller.
     pub secret: AuditSecret,
     /// Now.
@@ -279,8 +281,10 @@ pub struct Waiting {
     pub failing: u64,
     /// What the last of them failed of.
     pub last_failure: Option<String>,
-    /// Older jobs of the same kernel with free units.
+    /// Jobs of the same account and kernel with free units that come first.
     pub jobs_ahead: u64,
+    /// Other accounts that have jobs of this kernel with free units.
+    pub accounts_beside: u64,
     /// Units of a tolerant job that wait for somebody to render them a second time.
     pub wanting_second: u64,
 }

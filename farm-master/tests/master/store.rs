@@ -59,6 +59,7 @@ pub(crate) fn ask(number: u64, node: u8, samples_wanted: u64) -> LeaseAsk {
         samples_wanted,
         most_units: u64::MAX,
         most_held: None,
+        straggler_times: 2,
         secret: AuditSecret(secret),
         now_ms: 2000,
     }

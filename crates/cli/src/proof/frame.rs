@@ -2,6 +2,7 @@
 
 use super::check::{How, Report};
 use super::folder::{Told, result};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use tessera_farm_core::accept::check_unit;
@@ -170,8 +171,13 @@ impl<'a> Looker<'a> {
         let Some(hash) = told.and_then(|frame| frame.hash) else { return };
         let settings = &self.told.job.spec.settings;
         let mut film = Film::new(settings.width, settings.height, settings.spp);
+        let mut added = BTreeSet::new();
         for brought in all.iter().filter(|brought| brought.enters) {
             for (unit, sums) in brought.units.iter().zip(&brought.sums) {
+                // What was rendered twice is the same twice, which `check` sees to.
+                if !added.insert(unit.index) {
+                    continue;
+                }
                 if let Err(error) = film.add(unit.rect, unit.samples, sums) {
                     report.finding(format!("frame {number}: {error}"));
                     return;

@@ -476,7 +476,7 @@ async fn in_its_chunk(
 
 /// Failures around units that are done now say nothing any more.
 async fn forget_failures(db: &mut SqliteConnection, result: &Entry) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM failure WHERE job = $1 AND first >= $2 AND first + n <= $3")
+    sqlx::query("UPDATE failure SET past = 1 WHERE job = $1 AND past = 0 AND first >= $2 AND first + n <= $3")
         .bind(&result.job.0[..])
         .bind(sql(result.units.start))
         .bind(sql(result.units.end))

@@ -1,8 +1,8 @@
 //! Jobs, their states and the outbox.
 
-use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, to_json};
-use super::seconds;
+use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, tier_to_sql, to_json};
 use super::webhooks::{self, About};
+use super::{seconds, turns};
 use crate::auth::TokenId;
 use crate::store::{Changed, Creation, NewJob, StoreError, Waiting};
 use sqlx::{Row, SqliteConnection};
@@ -60,6 +60,7 @@ pub(super) async fn create(
     .bind(seconds::class_to_sql(spec.class))
     .execute(&mut *db)
     .await?;
+    turns::enter(db, new.owner).await?;
     let job = Job::of(db, new.id).await?;
     tell(db, &job, None, new.now_ms).await?;
     Ok(Creation::Created(job.view()?))
@@ -133,6 +134,7 @@ pub(super) async fn change(
         .await?;
     if has_ended(state) {
         clear(db, id).await?;
+        turns::leave(db, job.owner).await?;
     }
     let job = Job::of(db, id).await?;
     tell(db, &job, reason, now_ms).await?;
@@ -144,7 +146,7 @@ async fn clear(db: &mut SqliteConnection, id: JobId) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM lease WHERE job = $1",
         "DELETE FROM chunk WHERE job = $1",
-        "DELETE FROM failure WHERE job = $1",
+        "UPDATE failure SET past = 1 WHERE job = $1 AND past = 0",
         // Nobody renders for it any more: what waits for a second render is looked at by itself.
         "UPDATE result SET second = 0 WHERE job = $1 AND second <> 0",
         "UPDATE job SET leased = 0, keeps = EXISTS \
@@ -185,16 +187,19 @@ pub(super) async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<JobView>
 pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Waiting, StoreError> {
     let job = Job::of(db, id).await?;
     let row = sqlx::query(
-        "SELECT COUNT(*) AS ahead FROM job \
-         WHERE state = 0 AND kernel = $1 AND seq < $2 AND units > leased + submitted + verified",
+        "SELECT COUNT(CASE WHEN owner = $2 AND (tier > $3 OR tier = $3 AND seq < $4) THEN 1 END) AS ahead, \
+         COUNT(DISTINCT CASE WHEN owner <> $2 THEN owner END) AS beside FROM job \
+         WHERE state = 0 AND kernel = $1 AND units > leased + submitted + verified",
     )
     .bind(&job.kernel.0[..])
+    .bind(&job.owner.0[..])
+    .bind(tier_to_sql(job.tier))
     .bind(job.seq)
     .fetch_one(&mut *db)
     .await?;
-    let jobs_ahead = count(&row, "ahead")?;
+    let (jobs_ahead, accounts_beside) = (count(&row, "ahead")?, count(&row, "beside")?);
     let rows = sqlx::query(
-        "SELECT first, n, reason FROM failure WHERE job = $1 ORDER BY at_ms DESC LIMIT 1000",
+        "SELECT first, n, reason FROM failure WHERE job = $1 AND past = 0 ORDER BY at_ms DESC LIMIT 1000",
     )
     .bind(&id.0[..])
     .fetch_all(&mut *db)
@@ -217,7 +222,14 @@ pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Wait
     }
     let last_failure = rows.first().map(|row| row.try_get("reason")).transpose()?;
     let wanting_second = seconds::wanting(db, id).await?;
-    Ok(Waiting { kernel: job.kernel, failing, last_failure, jobs_ahead, wanting_second })
+    Ok(Waiting {
+        kernel: job.kernel,
+        failing,
+        last_failure,
+        jobs_ahead,
+        accounts_beside,
+        wanting_second,
+    })
 }
 
 /// A chunk as it is stored, or all free where it has no row.

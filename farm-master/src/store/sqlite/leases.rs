@@ -2,7 +2,7 @@
 
 use super::money::pay;
 use super::rows::{Job, bytes, corrupt, count, factor, sql};
-use super::{access, audits, jobs, seconds};
+use super::{access, audits, jobs, seconds, spares, turns};
 use crate::rules::wish::why_kept_out;
 use crate::store::{Freed, Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, StoreError};
 use sqlx::sqlite::SqliteRow;
@@ -14,7 +14,7 @@ use tessera_farm_core::retry::{Failure, exhausted};
 use tessera_market::Reason;
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::job::Why;
-use tessera_protocol::lease::LeaseGrant;
+use tessera_protocol::lease::{LeaseGrant, Unit};
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::submit::SubmitView;
 use tessera_protocol::{
@@ -29,22 +29,19 @@ const STANDING: &str =
 const STANDING_BY_ID: &str = "SELECT lease.*, job.kernel, job.class, job.factor FROM lease \
      JOIN job ON job.id = lease.job WHERE lease.id = $1";
 
-/// Jobs with free units that pay what the node asks, or that nobody pays for: those of a higher tier
-/// first, then the oldest. A tolerant one waits while much of it wants a second render.
-const WITH_WORK: &str = "SELECT * FROM job \
-    WHERE state = 0 AND units > leased + submitted + verified AND kernel = $1 AND (class = 0 OR $2 > \
+/// Jobs with free units that pay what the node asks, or that nobody pays for. Accounts take turns; of one account's
+/// jobs those of a higher tier come first, then the oldest. A tolerant one waits while much of it wants a second
+/// render. Asked so that the indices on turns and on jobs with work are walked in this order, and no further.
+const WITH_WORK: &str = "SELECT job.* FROM turn CROSS JOIN job \
+    WHERE job.owner = turn.owner AND job.state = 0 AND job.units > job.leased + job.submitted + job.verified \
+    AND job.kernel = $1 AND job.class >= $4 AND (job.class = 0 OR $2 > \
     (SELECT COUNT(*) FROM result WHERE result.job = job.id AND result.second = 1)) \
-    AND (max_price = 0 OR max_price >= $3) ORDER BY tier DESC, seq LIMIT 64";
+    AND (job.max_price = 0 OR job.max_price >= $3) \
+    ORDER BY turn.due, turn.owner, job.tier DESC, job.seq LIMIT 64";
 /// The one that pays most, of those that pay less than the node asks: to tell it why it gets nothing.
 const TOO_CHEAP: &str = "SELECT * FROM job \
     WHERE state = 0 AND units > leased + submitted + verified AND kernel = $1 AND class >= $2 \
     AND max_price > 0 AND max_price < $3 ORDER BY max_price DESC, seq LIMIT 1";
-/// As [`WITH_WORK`], among tolerant ones.
-const WITH_TOLERANT_WORK: &str = "SELECT * FROM job \
-    WHERE state = 0 AND class = 1 AND units > leased + submitted + verified AND kernel = $1 AND $2 > \
-    (SELECT COUNT(*) FROM result WHERE result.job = job.id AND result.second = 1) \
-    AND (max_price = 0 OR max_price >= $3) ORDER BY tier DESC, seq LIMIT 64";
-
 pub(super) async fn grant(db: &mut SqliteConnection, ask: &LeaseAsk) -> Result<Leased, StoreError> {
     if let Some(why) = kept_out(db, ask.bidder.node).await? {
         return Ok(Leased::Nothing(vec![why]));
@@ -52,14 +49,11 @@ pub(super) async fn grant(db: &mut SqliteConnection, ask: &LeaseAsk) -> Result<L
     if let Some(granted) = seconds::grant(db, ask).await? {
         return Ok(Leased::Granted(Box::new(granted)));
     }
-    let with_work = match ask.bidder.class {
-        DeviceClass::Exact => WITH_WORK,
-        DeviceClass::Tolerant => WITH_TOLERANT_WORK,
-    };
-    let rows = sqlx::query(with_work)
+    let rows = sqlx::query(WITH_WORK)
         .bind(&ask.bidder.kernel.0[..])
         .bind(seconds::MOST_WANTING)
         .bind(sql(ask.bidder.asks.0))
+        .bind(seconds::class_to_sql(ask.bidder.class))
         .fetch_all(&mut *db)
         .await?;
     let too_cheap = sqlx::query(TOO_CHEAP)
@@ -77,8 +71,11 @@ pub(super) async fn grant(db: &mut SqliteConnection, ask: &LeaseAsk) -> Result<L
             Err(reason) => refused.push(reason.why()),
         }
     }
-    Ok(match outbid {
-        Some(reason) => Leased::Outbid(reason.why()),
+    if let Some(reason) = outbid {
+        return Ok(Leased::Outbid(reason.why()));
+    }
+    Ok(match spares::grant(db, ask).await? {
+        Some(granted) => Leased::Granted(Box::new(granted)),
         None => Leased::Nothing(refused),
     })
 }
@@ -138,6 +135,8 @@ async fn lease(db: &mut SqliteConnection, ask: &LeaseAsk, job: Job) -> Result<Le
     .execute(&mut *db)
     .await?;
     insert(db, &lease, ask).await?;
+    let pixel_samples = units.iter().map(Unit::pixel_samples).sum();
+    turns::served(db, job.owner, job.tier, pixel_samples).await?;
     let order = job.order();
     Ok(Leased::Granted(Box::new(Granted { lease, spec: job.spec, units, order })))
 }
@@ -170,6 +169,16 @@ pub(super) async fn insert(
         .execute(&mut *db)
         .await?;
     seen(db, ask.bidder.node, ask.now_ms).await
+}
+
+/// Whether a node may have so many units more.
+pub(super) async fn has_room(
+    db: &mut SqliteConnection,
+    ask: &LeaseAsk,
+    units: u64,
+) -> Result<bool, StoreError> {
+    let Some(most) = ask.most_held else { return Ok(true) };
+    Ok(held(db, ask.bidder.node).await?.saturating_add(units) <= most)
 }
 
 /// Units that a node has leased, or brought without their having been audited.
@@ -295,13 +304,15 @@ pub(super) async fn end(
     now_ms: i64,
 ) -> Result<Freed, StoreError> {
     let not_his = Freed { ended: false, failed_job: None };
-    let Some(lease) = find(db, id).await? else { return Ok(not_his) };
+    let Some(mut lease) = find(db, id).await? else { return Ok(not_his) };
     if of.is_some_and(|node| node != lease.node) {
         return Ok(not_his);
     }
     let job = Job::of(db, lease.job).await?;
     match lease.second_of {
         Some(first) => seconds::want_again(db, first).await?,
+        // They are not free: the other lease holds them now, and this one nothing.
+        None if spares::take_over(db, lease.id).await? => lease.second_of = Some(lease.id),
         None => {
             let (number, range) = lease.in_chunk();
             let mut chunk = jobs::load_chunk(db, &job, number).await?;
@@ -316,8 +327,8 @@ pub(super) async fn end(
         LeaseEnd::Failed(reason) => reason,
     };
     sqlx::query(
-        "INSERT INTO failure (lease, job, node, first, n, reason, at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO failure (lease, job, node, first, n, reason, at_ms, generation) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&id.0[..])
     .bind(&lease.job.0[..])
@@ -326,11 +337,12 @@ pub(super) async fn end(
     .bind(sql(lease.units.end - lease.units.start))
     .bind(&reason)
     .bind(now_ms)
+    .bind(sql(lease.generation.0))
     .execute(&mut *db)
     .await?;
     let record = record::abandoned(audits::record_of(db, lease.node).await?);
     audits::save_record(db, lease.node, &record).await?;
-    if lease.second_of.is_some() {
+    if lease.second_of.is_some() && lease.class == DeviceClass::Tolerant {
         // Its units were rendered once, so they can be.
         return Ok(Freed { ended: true, failed_job: None });
     }
@@ -346,7 +358,8 @@ pub(super) async fn end(
     );
     // It was the job, then, and none of its nodes.
     sqlx::query(
-        "UPDATE node SET abandoned = 0 WHERE id IN (SELECT node FROM failure WHERE job = $1)",
+        "UPDATE node SET abandoned = 0 WHERE id IN \
+         (SELECT node FROM failure WHERE job = $1 AND past = 0)",
     )
     .bind(&job.id.0[..])
     .execute(&mut *db)
@@ -377,7 +390,7 @@ async fn failures_around(
     let rows = sqlx::query(
         "SELECT COALESCE(node.owner, failure.node) AS owner, failure.first, failure.n FROM failure \
          LEFT JOIN node ON node.id = failure.node \
-         WHERE failure.job = $1 AND failure.first > $2 AND failure.first < $3 \
+         WHERE failure.job = $1 AND failure.past = 0 AND failure.first > $2 AND failure.first < $3 \
          AND failure.first + failure.n > $4",
     )
     .bind(&lease.job.0[..])

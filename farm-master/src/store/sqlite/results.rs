@@ -1,7 +1,7 @@
 //! Results: entered once, to be audited, then frames of those that were verified.
 
 use super::rows::{Job, bytes, corrupt, count, sql};
-use super::{jobs, leases};
+use super::{jobs, leases, spares};
 use crate::store::{CheckedResult, Entered, StoreError, StoredResult, WholeFrame};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Row, SqliteConnection};
@@ -16,7 +16,7 @@ pub(super) async fn enter(
     db: &mut SqliteConnection,
     result: &CheckedResult,
 ) -> Result<Entered, StoreError> {
-    let Some(lease) = leases::find(db, result.lease).await? else {
+    let Some(mut lease) = leases::find(db, result.lease).await? else {
         return entered_before(db, result).await;
     };
     let job = Job::of(db, lease.job).await?;
@@ -27,6 +27,7 @@ pub(super) async fn enter(
         .ok_or_else(|| corrupt(format!("lease {} lies beyond its job", lease.id)))?;
 
     let secret = leases::secret(db, lease.id).await?;
+    spares::come_first(db, &mut lease).await?;
     leases::remove(db, &lease).await?;
     if lease.second_of.is_none() {
         let (number, range) = lease.in_chunk();

@@ -6,6 +6,7 @@ use super::rows::{Job, bytes, corrupt, count, sql};
 use crate::store::{Granted, LeaseAsk, StoreError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use std::ops::Range;
 use tessera_farm_core::lease::Lease;
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{Generation, JobId, LeaseId, NodeId, UnitIndex};
@@ -49,7 +50,7 @@ pub(super) async fn grant(
          AND (job.max_price = 0 OR job.max_price >= $3) \
          AND (maker.owner IS NULL OR asker.owner IS NULL OR maker.owner <> asker.owner) \
          ORDER BY EXISTS (SELECT 1 FROM failure JOIN node AS dropper ON dropper.id = failure.node \
-         WHERE failure.job = result.job AND failure.first = result.first \
+         WHERE failure.job = result.job AND failure.past = 0 AND failure.first = result.first \
          AND COALESCE(dropper.owner, dropper.id) = COALESCE(asker.owner, asker.id)), \
          result.at_ms LIMIT 1",
     )
@@ -69,9 +70,23 @@ pub(super) async fn grant(
     }
     let job = Job::of(db, JobId(bytes(&row, "job")?)).await?;
     let of = LeaseId(bytes(&row, "lease")?);
+    sqlx::query("UPDATE result SET second = 2 WHERE lease = $1")
+        .bind(&of.0[..])
+        .execute(&mut *db)
+        .await?;
+    lease_again(db, ask, job, of, first..first + n).await.map(Some)
+}
+
+/// Leases units that another lease has or had, to be compared with its result, or to come in its place.
+pub(super) async fn lease_again(
+    db: &mut SqliteConnection,
+    ask: &LeaseAsk,
+    job: Job,
+    of: LeaseId,
+    range: Range<u64>,
+) -> Result<Granted, StoreError> {
     let plan = job.plan()?;
-    let units: Option<Vec<_>> =
-        (first..first + n).map(|index| plan.unit(UnitIndex(index))).collect();
+    let units: Option<Vec<_>> = range.clone().map(|index| plan.unit(UnitIndex(index))).collect();
     let units = units.ok_or_else(|| corrupt(format!("lease {of} lies beyond its job")))?;
     let lease = Lease {
         id: ask.id,
@@ -80,7 +95,7 @@ pub(super) async fn grant(
         kernel: job.kernel,
         node: ask.bidder.node,
         secret: ask.secret.hash(),
-        units: first..first + n,
+        units: range,
         second_of: Some(of),
         class: job.spec.class,
         price: job.price_for(ask),
@@ -91,13 +106,9 @@ pub(super) async fn grant(
         .bind(sql(lease.generation.0))
         .execute(&mut *db)
         .await?;
-    sqlx::query("UPDATE result SET second = 2 WHERE lease = $1")
-        .bind(&of.0[..])
-        .execute(&mut *db)
-        .await?;
     leases::insert(db, &lease, ask).await?;
     // It was not auctioned: whoever asks first renders what another began.
-    Ok(Some(Granted { lease, spec: job.spec, units, order: None }))
+    Ok(Granted { lease, spec: job.spec, units, order: None })
 }
 
 /// Units that speak against another second render. Not those of the node's own first results: they wait
