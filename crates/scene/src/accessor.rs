@@ -122,6 +122,7 @@ fn lanes_of(shape: &str) -> Option<usize> {
         "VEC2" => 2,
         "VEC3" => 3,
         "VEC4" => 4,
+        "MAT4" => 16,
         _ => return None,
     })
 }
@@ -156,9 +157,15 @@ impl View<'_> {
         if index { Ok(()) } else { Err(self.note("its components can't be indices".to_owned())) }
     }
 
-    /// Component `lane` of element `i`, as an index. Call [`Self::require_index`] first.
+    /// The first component of element `i`, as an index. Call [`Self::require_index`] first.
     pub(crate) fn index(&self, i: usize) -> u32 {
         self.number(i, 0) as u32
+    }
+
+    /// Element `i`, as indices. Call [`Self::require_index`] first.
+    pub(crate) fn indices<const N: usize>(&self, i: usize) -> [u32; N] {
+        assert_eq!(N, self.lanes, "the view was made for this many lanes");
+        std::array::from_fn(|lane| self.number(i, lane) as u32)
     }
 
     /// Element `i`, normalised if the accessor says so.

@@ -3,23 +3,23 @@
 use crate::accessor::Source;
 use crate::animation::Animation;
 use crate::camera::CameraInfo;
+use crate::deform::{Deformation, Shapes};
 use crate::document::{Document, LightKind, Primitive, lookup};
 use crate::environment;
 use crate::error::{Findings, Note, Report, SceneError};
 use crate::extensions;
 use crate::glb::Glb;
-use crate::graph::Graph;
+use crate::graph::{Graph, Standing};
 use crate::light::Punctual;
 use crate::limits::{Limits, exceeds};
 use crate::material::{Materials, Reader};
-use crate::mesh::{Geometry, MeshDetails, Needs};
+use crate::mesh::Needs;
+use crate::placement::{self, Placement, Shown};
 use crate::radiance;
 use crate::validate::validate_shared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tessera_shaders::layout::{
-    CanonicalScene, EnvironmentCell, Material, Mesh, NONE, Texture, Triangle, Vertex,
-};
+use tessera_shaders::layout::{CanonicalScene, EnvironmentCell, Material, NONE, Texture};
 
 /// A parsed file: everything is decoded once; frames are cheap.
 #[derive(Debug)]
@@ -29,25 +29,17 @@ pub struct Asset {
     pub(crate) placements: Vec<Placement>,
     pub(crate) cameras: Vec<CameraOfNode>,
     pub(crate) punctual: Vec<PunctualOfNode>,
-    pub(crate) vertices: Arc<Vec<Vertex>>,
-    pub(crate) triangles: Arc<Vec<Triangle>>,
-    pub(crate) meshes: Arc<Vec<Mesh>>,
-    pub(crate) details: Vec<MeshDetails>,
+    /// The meshes that keep their shape.
+    fixed: Shapes,
+    /// What changes shape from frame to frame; `None` where nothing does.
+    pub(crate) deformation: Option<Deformation>,
+    triangle_count: usize,
     pub(crate) materials: Arc<Vec<Material>>,
     /// The luminance that each material emits, averaged over its texture.
     pub(crate) emitted: Vec<f64>,
     pub(crate) texels: Arc<Vec<u32>>,
     pub(crate) environment: Option<EnvironmentOfScene>,
     report: Report,
-}
-
-/// A mesh at a node.
-#[derive(Debug)]
-pub(crate) struct Placement {
-    /// Place in [`Graph::nodes`].
-    pub(crate) node: usize,
-    /// Index of a canonical mesh.
-    pub(crate) mesh: u32,
 }
 
 /// A camera at a node.
@@ -107,8 +99,15 @@ impl Asset {
         let punctual = lamps(&document, &graph, &mut findings);
         let used = UsedMaterials::new(&document, &graph, &mut findings);
         let mut materials = Reader::read(source, &used.list, limits, &mut findings);
-        let (geometry, placements) =
-            geometry(source, &graph, &used, &materials.materials, limits, &mut findings);
+        let reader = placement::Reader {
+            source,
+            graph: &graph,
+            animation: &animation,
+            used: &used,
+            materials: &materials.materials,
+            limits,
+        };
+        let Shown { geometry, deformation, placements } = reader.read(&mut findings);
         let environment =
             environment_hdr.and_then(|hdr| environment(hdr, &mut materials, limits, &mut findings));
         findings.check()?;
@@ -119,18 +118,16 @@ impl Asset {
             placements,
             cameras,
             punctual,
-            vertices: Arc::new(geometry.vertices),
-            triangles: Arc::new(geometry.triangles),
-            meshes: Arc::new(geometry.meshes),
-            details: geometry.details,
+            fixed: geometry.into(),
+            deformation: Some(deformation).filter(|all| !all.deformed.is_empty()),
+            triangle_count: 0,
             materials: Arc::new(materials.materials),
             emitted: materials.emitted,
             texels: Arc::new(materials.texels),
             environment,
             report: Report::default(),
         };
-        asset.check_placements(limits, &mut findings);
-        asset.check_shared(&mut findings);
+        asset.check_at_start(limits, &mut findings);
         findings.check()?;
         asset.report = findings.into_report();
         Ok(asset)
@@ -152,9 +149,10 @@ impl Asset {
         self.animation.duration_s()
     }
 
-    /// Triangles of all meshes, each counted once however often it is placed.
+    /// Triangles of all meshes: of those that keep their shape each counted once however often it is
+    /// placed, of those that morph targets or joints move each as often as it is.
     pub fn triangle_count(&self) -> usize {
-        self.triangles.len()
+        self.triangle_count
     }
 
     /// Meshes placed in the world.
@@ -162,15 +160,46 @@ impl Asset {
         self.placements.len()
     }
 
+    /// The meshes as the nodes stand. Those of a scene in which nothing changes shape are shared by
+    /// all frames.
+    ///
+    /// # Errors
+    /// The node whose mesh can't be drawn so.
+    pub(crate) fn shapes(&self, standing: &Standing) -> Result<Shapes, Note> {
+        let Some(deformation) = &self.deformation else { return Ok(self.fixed.clone()) };
+        deformation.shapes(&self.fixed, standing).map_err(|(node, why)| {
+            Note::new(format!("nodes[{}].mesh", self.graph.nodes[node].index), why)
+        })
+    }
+
+    /// Looks at the scene as it stands at the start, and keeps its meshes if they stay so.
+    fn check_at_start(&mut self, limits: &Limits, findings: &mut Findings) {
+        let standing = self.graph.at(&self.animation, 0.0);
+        let Some(shapes) = findings.take(self.shapes(&standing)) else { return };
+        self.triangle_count = shapes.triangles.len();
+        if self.animation.is_empty() {
+            self.deformation = None;
+            self.fixed = shapes.clone();
+        }
+        self.check_placements(&standing, &shapes, limits, findings);
+        self.check_shared(shapes, findings);
+    }
+
     /// Checks what the frames will cost, and names what can't be drawn as it stands at the start.
-    fn check_placements(&self, limits: &Limits, findings: &mut Findings) {
+    fn check_placements(
+        &self,
+        standing: &Standing,
+        shapes: &Shapes,
+        limits: &Limits,
+        findings: &mut Findings,
+    ) {
         let mut lights = self.punctual.len() + usize::from(self.environment.is_some());
         let mut vertices = 0usize;
         for placement in &self.placements {
-            let details = &self.details[placement.mesh as usize];
+            let details = &shapes.details[placement.mesh as usize];
             vertices = vertices.saturating_add(details.vertex_count as usize);
             if self.emitted[details.material as usize] > 0.0 {
-                lights += self.meshes[placement.mesh as usize].triangle_count as usize;
+                lights += shapes.meshes[placement.mesh as usize].triangle_count as usize;
             }
         }
         let costs = [
@@ -185,7 +214,7 @@ impl Asset {
         if !affordable {
             return;
         }
-        for placement in self.undrawable_at_start() {
+        for placement in self.undrawable(standing, shapes) {
             let place = format!("nodes[{}]", self.graph.nodes[placement.node].index);
             let message = "its mesh is scaled to nothing, or too small or large beside the others; \
                            left out where it is so";
@@ -194,12 +223,12 @@ impl Asset {
     }
 
     /// The parts of the scene that stay are checked once, here.
-    fn check_shared(&self, findings: &mut Findings) {
+    fn check_shared(&self, shapes: Shapes, findings: &mut Findings) {
         let scene = CanonicalScene {
             frame: bytemuck::Zeroable::zeroed(),
-            vertices: Arc::clone(&self.vertices),
-            triangles: Arc::clone(&self.triangles),
-            meshes: Arc::clone(&self.meshes),
+            vertices: shapes.vertices,
+            triangles: shapes.triangles,
+            meshes: shapes.meshes,
             instance_meshes: Vec::new(),
             instances: Vec::new(),
             materials: Arc::clone(&self.materials),
@@ -257,7 +286,7 @@ fn shown_meshes(document: &Document, graph: &Graph) -> BTreeSet<u32> {
 }
 
 /// The materials that the scene shows, in the order of the file; the default one last.
-struct UsedMaterials {
+pub(crate) struct UsedMaterials {
     list: Vec<Option<u32>>,
     numbers: BTreeMap<Option<u32>, u32>,
 }
@@ -289,7 +318,7 @@ impl UsedMaterials {
         Self { numbers: numbers.collect(), list }
     }
 
-    fn needs(&self, primitive: &Primitive, materials: &[Material]) -> Option<Needs> {
+    pub(crate) fn needs(&self, primitive: &Primitive, materials: &[Material]) -> Option<Needs> {
         let number = *self.numbers.get(&primitive.material)?;
         let material = materials.get(number as usize)?;
         let is_there = |texture: &Texture| texture.first_texel != NONE;
@@ -302,50 +331,6 @@ impl UsedMaterials {
                 || is_there(&material.emission_texture),
         })
     }
-}
-
-fn geometry(
-    source: Source<'_>,
-    graph: &Graph,
-    used: &UsedMaterials,
-    materials: &[Material],
-    limits: &Limits,
-    findings: &mut Findings,
-) -> (Geometry, Vec<Placement>) {
-    let document = source.document;
-    let mut geometry = Geometry::default();
-    let mut meshes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for index in shown_meshes(document, graph) {
-        let Some(mesh) = document.meshes.get(index as usize) else { continue };
-        let mut parts = Vec::with_capacity(mesh.primitives.len());
-        for (i, primitive) in mesh.primitives.iter().enumerate() {
-            let place = format!("meshes[{index}].primitives[{i}]");
-            let Some(needs) = used.needs(primitive, materials) else { continue };
-            parts.extend(geometry.add(source, primitive, &place, needs, limits, findings));
-        }
-        meshes.insert(index, parts);
-    }
-
-    let mut placements = Vec::new();
-    for (place, node) in graph.nodes.iter().enumerate() {
-        let Some(mesh) = document.nodes[node.index as usize].mesh else { continue };
-        let named = format!("nodes[{}].mesh", node.index);
-        if findings.take(lookup(&document.meshes, "meshes", mesh, &named)).is_none() {
-            continue;
-        }
-        let parts = meshes.get(&mesh).map_or(&[][..], Vec::as_slice);
-        if let Some(message) =
-            exceeds("placed meshes", placements.len() + parts.len(), limits.instances)
-        {
-            findings.problem(Note::new("nodes", message));
-            break;
-        }
-        placements.extend(parts.iter().map(|&mesh| Placement { node: place, mesh }));
-    }
-    if placements.is_empty() {
-        findings.warn("scene", "has nothing to show");
-    }
-    (geometry, placements)
 }
 
 /// Reads the environment and appends its texels to those of the materials.

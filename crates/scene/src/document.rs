@@ -22,6 +22,7 @@ pub(crate) struct Document {
     pub(crate) nodes: Vec<Node>,
     pub(crate) samplers: Vec<Sampler>,
     pub(crate) scenes: Vec<Scene>,
+    pub(crate) skins: Vec<Skin>,
     pub(crate) textures: Vec<Texture>,
     /// The scene to be shown, if the file says so.
     pub(crate) scene: Option<u32>,
@@ -51,6 +52,7 @@ impl Document {
             nodes: list(root, "nodes", findings),
             samplers: list(root, "samplers", findings),
             scenes: list(root, "scenes", findings),
+            skins: list(root, "skins", findings),
             textures: list(root, "textures", findings),
             scene: root.get("scene").and_then(|value| findings.take(decode(value, "scene"))),
             extensions_required: list(root, "extensionsRequired", findings),
@@ -221,6 +223,8 @@ impl Default for EmissiveStrength {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Mesh {
     pub(crate) primitives: Vec<Primitive>,
+    /// Of the morph targets, where a node says nothing else.
+    pub(crate) weights: Option<Vec<f64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -229,8 +233,9 @@ pub(crate) struct Primitive {
     pub(crate) indices: Option<u32>,
     pub(crate) material: Option<u32>,
     pub(crate) mode: Option<u32>,
+    /// Morph targets: what each adds to attributes.
     #[serde(default)]
-    pub(crate) targets: Vec<Value>,
+    pub(crate) targets: Vec<BTreeMap<String, u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -241,6 +246,8 @@ pub(crate) struct Node {
     pub(crate) camera: Option<u32>,
     pub(crate) mesh: Option<u32>,
     pub(crate) skin: Option<u32>,
+    /// Of its mesh's morph targets.
+    pub(crate) weights: Option<Vec<f64>>,
     pub(crate) matrix: Option<[f64; 16]>,
     pub(crate) translation: Option<[f64; 3]>,
     pub(crate) rotation: Option<[f64; 4]>,
@@ -264,6 +271,13 @@ pub(crate) struct LightOfNode {
 #[serde(default)]
 pub(crate) struct Scene {
     pub(crate) nodes: Vec<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Skin {
+    pub(crate) inverse_bind_matrices: Option<u32>,
+    pub(crate) joints: Vec<u32>,
 }
 
 #[derive(Debug, Deserialize)]

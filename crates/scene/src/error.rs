@@ -104,7 +104,11 @@ impl Findings {
     }
 
     pub(crate) fn warn(&mut self, place: impl Into<String>, message: impl Into<String>) {
-        keep(&mut self.warnings, &mut self.more_warnings, Note::new(place, message));
+        let note = Note::new(place, message);
+        // What a mesh lacks is found again in each of its shapes.
+        if !self.warnings.contains(&note) {
+            keep(&mut self.warnings, &mut self.more_warnings, note);
+        }
     }
 
     /// The value, or `None` and a problem more.

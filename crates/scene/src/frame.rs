@@ -1,13 +1,16 @@
 //! One frame: everything that moves, in the kernel's units.
 
-use crate::asset::{Asset, Placement};
+use crate::asset::Asset;
 use crate::camera::Camera;
+use crate::deform::Shapes;
 use crate::error::{Note, SceneError};
+use crate::graph::Standing;
 use crate::light::Lights;
 use crate::math::{
     Affine, Bounds, Vec3, flush, flush3, length, power_of_two, srgb_to_linear, unit_exponent, widen,
 };
-use crate::validate::{MOST_ENTRY, validate_frame};
+use crate::placement::Placement;
+use crate::validate::{MOST_ENTRY, validate, validate_frame};
 use std::sync::Arc;
 use tessera_protocol::settings::{Background, RenderSettings};
 use tessera_shaders::layout::{CanonicalScene, Frame, Instance, NONE};
@@ -96,17 +99,20 @@ impl Asset {
             let allowed = "any number of seconds";
             return Err(SceneError::View { setting: "time", value: time_s.to_string(), allowed });
         }
-        let to_world = self.graph.to_world(&self.animation, time_s);
-        let camera = self.camera(view, &to_world, time_s)?;
-        let boxes = self.boxes(&to_world);
-        let world = World::new(self, &to_world, &camera, &boxes);
+        let standing = self.graph.at(&self.animation, time_s);
+        let unusable_mesh = |note| SceneError::Frame { time_s, note };
+        let shapes = self.shapes(&standing).map_err(unusable_mesh)?;
+        let Standing { to_world, .. } = &standing;
+        let camera = self.camera(view, to_world, time_s)?;
+        let boxes = self.boxes(to_world, &shapes);
+        let world = World::new(self, to_world, &camera, &boxes);
 
-        let placed = self.place(&to_world, &world, &boxes);
+        let placed = self.place(to_world, &shapes, &world, &boxes);
         let mut scene = CanonicalScene {
             frame: self.frame_of(view, number, &camera, &world),
-            vertices: Arc::clone(&self.vertices),
-            triangles: Arc::clone(&self.triangles),
-            meshes: Arc::clone(&self.meshes),
+            vertices: shapes.vertices,
+            triangles: shapes.triangles,
+            meshes: shapes.meshes,
             instance_meshes: placed.meshes,
             instances: placed.instances,
             materials: Arc::clone(&self.materials),
@@ -114,9 +120,12 @@ impl Asset {
             lights: Vec::new(),
             cells: Arc::default(),
         };
-        self.light(&mut scene, &to_world, &world, placed.lights, time_s)?;
+        self.light(&mut scene, to_world, &world, placed.lights, time_s)?;
         scene.frame.instance_count = scene.instances.len() as u32;
-        validate_frame(&scene).map_err(|invalid| unusable(time_s, "scene", invalid.to_string()))?;
+        // Meshes that stay were checked when the file was read.
+        let checked =
+            if self.deformation.is_some() { validate(&scene) } else { validate_frame(&scene) };
+        checked.map_err(|invalid| unusable(time_s, "scene", invalid.to_string()))?;
         Ok(scene)
     }
 
@@ -133,8 +142,10 @@ impl Asset {
         };
         let Some((node, yfov)) = chosen else {
             // As the scene stands at the start: a camera that follows each frame's box would shake.
-            let to_world = self.graph.to_world(&self.animation, 0.0);
-            return Ok(Camera::framing(&joined(&self.boxes(&to_world)), aspect));
+            let start = self.graph.at(&self.animation, 0.0);
+            let shapes =
+                self.shapes(&start).map_err(|note| SceneError::Frame { time_s: 0.0, note })?;
+            return Ok(Camera::framing(&joined(&self.boxes(&start.to_world, &shapes)), aspect));
         };
         Camera::at(&to_world[node], yfov, aspect)
             .filter(|camera| camera.origin.iter().all(|x| x.is_finite()))
@@ -150,39 +161,22 @@ impl Asset {
     }
 
     /// The box of each placement, in the world's units.
-    fn boxes(&self, to_world: &[Affine]) -> Vec<Bounds> {
-        self.placements.iter().map(|placement| self.bounds(placement, to_world)).collect()
+    fn boxes(&self, to_world: &[Affine], shapes: &Shapes) -> Vec<Bounds> {
+        self.placements.iter().map(|one| bounds(one, to_world, shapes)).collect()
     }
 
-    /// The box of an instance's vertices, in the world's units.
-    fn bounds(&self, placement: &Placement, to_world: &[Affine]) -> Bounds {
-        let details = &self.details[placement.mesh as usize];
-        let to_world = self.local_to_world(placement, to_world);
-        let first = details.first_vertex as usize;
-        let mut bounds = Bounds::EMPTY;
-        for vertex in &self.vertices[first..][..details.vertex_count as usize] {
-            bounds.add(to_world.point(widen(vertex.position)));
-        }
-        bounds
-    }
-
-    /// From the normalised space of the mesh to the world.
-    fn local_to_world(&self, placement: &Placement, to_world: &[Affine]) -> Affine {
-        let exponent = self.details[placement.mesh as usize].exponent;
-        to_world[placement.node].scaled(power_of_two(-exponent), 1.0)
-    }
-
-    /// From the normalised space of the mesh to the kernel's world.
-    fn to_normalized(&self, placement: &Placement, to_world: &[Affine], world: &World) -> Affine {
-        self.local_to_world(placement, to_world).scaled(world.unit, world.unit)
-    }
-
-    fn place(&self, to_world: &[Affine], world: &World, boxes: &[Bounds]) -> Placed {
+    fn place(
+        &self,
+        to_world: &[Affine],
+        shapes: &Shapes,
+        world: &World,
+        boxes: &[Bounds],
+    ) -> Placed {
         let mut placed = Placed::default();
         for (placement, bounds) in self.placements.iter().zip(boxes) {
-            let to_normalized = self.to_normalized(placement, to_world, world);
-            let mesh = self.meshes[placement.mesh as usize];
-            let material = self.details[placement.mesh as usize].material;
+            let to_normalized = to_normalized(placement, to_world, shapes, world);
+            let mesh = shapes.meshes[placement.mesh as usize];
+            let material = shapes.details[placement.mesh as usize].material;
             let Some(mut instance) = instance(&to_normalized, &bounds.scaled(world.unit)) else {
                 continue;
             };
@@ -195,8 +189,8 @@ impl Asset {
                 placed.lights.add_triangles(
                     placed.instances.len() as u32,
                     mesh.first_triangle,
-                    &self.triangles[first..][..mesh.triangle_count as usize],
-                    &self.vertices,
+                    &shapes.triangles[first..][..mesh.triangle_count as usize],
+                    &shapes.vertices,
                     &to_normalized,
                     emitted,
                 );
@@ -207,19 +201,23 @@ impl Asset {
         placed
     }
 
-    /// The placements that can't be drawn as the scene stands at the start, seen by the camera
-    /// that is chosen where none is asked for.
-    pub(crate) fn undrawable_at_start(&self) -> impl Iterator<Item = &Placement> {
-        let to_world = self.graph.to_world(&self.animation, 0.0);
-        let boxes = self.boxes(&to_world);
+    /// The placements that can't be drawn as the scene stands, seen by the camera that is chosen
+    /// where none is asked for.
+    pub(crate) fn undrawable(
+        &self,
+        standing: &Standing,
+        shapes: &Shapes,
+    ) -> impl Iterator<Item = &Placement> {
+        let to_world = &standing.to_world;
+        let boxes = self.boxes(to_world, shapes);
         let camera = match self.default_camera() {
             Some((node, yfov)) => Camera::at(&to_world[node], yfov, 1.0),
             None => None,
         };
         let camera = camera.unwrap_or_else(|| Camera::framing(&joined(&boxes), 1.0));
-        let world = World::new(self, &to_world, &camera, &boxes);
+        let world = World::new(self, to_world, &camera, &boxes);
         self.placements.iter().zip(boxes).filter_map(move |(placement, bounds)| {
-            let to_normalized = self.to_normalized(placement, &to_world, &world);
+            let to_normalized = to_normalized(placement, to_world, shapes, &world);
             let drawable = instance(&to_normalized, &bounds.scaled(world.unit)).is_some();
             (!drawable).then_some(placement)
         })
@@ -312,6 +310,35 @@ impl Asset {
 
 fn unusable(time_s: f64, place: &str, message: String) -> SceneError {
     SceneError::Frame { time_s, note: Note::new(place, message) }
+}
+
+/// The box of an instance's vertices, in the world's units.
+fn bounds(placement: &Placement, to_world: &[Affine], shapes: &Shapes) -> Bounds {
+    let details = &shapes.details[placement.mesh as usize];
+    let to_world = local_to_world(placement, to_world, shapes);
+    let first = details.first_vertex as usize;
+    let mut bounds = Bounds::EMPTY;
+    for vertex in &shapes.vertices[first..][..details.vertex_count as usize] {
+        bounds.add(to_world.point(widen(vertex.position)));
+    }
+    bounds
+}
+
+/// From the normalised space of the mesh to the world.
+fn local_to_world(placement: &Placement, to_world: &[Affine], shapes: &Shapes) -> Affine {
+    let exponent = shapes.details[placement.mesh as usize].exponent;
+    let stands = if placement.in_world { Affine::IDENTITY } else { to_world[placement.node] };
+    stands.scaled(power_of_two(-exponent), 1.0)
+}
+
+/// From the normalised space of the mesh to the kernel's world.
+fn to_normalized(
+    placement: &Placement,
+    to_world: &[Affine],
+    shapes: &Shapes,
+    world: &World,
+) -> Affine {
+    local_to_world(placement, to_world, shapes).scaled(world.unit, world.unit)
 }
 
 /// The box around all boxes that can be measured.

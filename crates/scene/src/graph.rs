@@ -5,11 +5,23 @@ use crate::document::{Document, Node, lookup};
 use crate::error::{Findings, Note};
 use crate::limits::{Limits, exceeds};
 use crate::math::{Affine, Vec3};
+use std::collections::BTreeMap;
 
 /// The nodes of the scene that is shown, each before its children.
 #[derive(Debug)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Placed>,
+    /// Weights of morph targets at rest, by place in `nodes`, where a node's mesh has targets.
+    weights: BTreeMap<usize, Vec<f64>>,
+}
+
+/// How the nodes stand at a time.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// Every node's map from its own space to the world.
+    pub(crate) to_world: Vec<Affine>,
+    /// Weights of morph targets, by place in [`Graph::nodes`], where a node's mesh has targets.
+    pub(crate) weights: BTreeMap<usize, Vec<f64>>,
 }
 
 /// A node of the scene.
@@ -56,10 +68,29 @@ impl Graph {
     /// Walks the scene depth first, children in their order. That is the order of cameras and
     /// lights.
     pub(crate) fn new(document: &Document, limits: &Limits, findings: &mut Findings) -> Self {
-        let mut graph = Self { nodes: Vec::new() };
+        let mut graph = Self { nodes: Vec::new(), weights: BTreeMap::new() };
         let walked = graph.walk(document, limits, findings);
         findings.take(walked);
+        for (place, placed) in graph.nodes.iter().enumerate() {
+            if let Some(weights) = weights_of(document, placed.index, findings) {
+                graph.weights.insert(place, weights);
+            }
+        }
         graph
+    }
+
+    /// For each node of the file, its place in [`Graph::nodes`] if the scene shows it.
+    pub(crate) fn places(&self, document: &Document) -> Vec<Option<usize>> {
+        let mut places = vec![None; document.nodes.len()];
+        for (place, node) in self.nodes.iter().enumerate() {
+            places[node.index as usize] = Some(place);
+        }
+        places
+    }
+
+    /// The weights at rest of the morph targets of a node's mesh; `None` where it has no targets.
+    pub(crate) fn weights(&self, node: usize) -> Option<&[f64]> {
+        self.weights.get(&node).map(Vec::as_slice)
     }
 
     fn walk(
@@ -103,10 +134,11 @@ impl Graph {
         Ok(())
     }
 
-    /// Every node's map from its own space to the world.
-    pub(crate) fn to_world(&self, animation: &Animation, time_s: f64) -> Vec<Affine> {
+    /// How the nodes stand at a time.
+    pub(crate) fn at(&self, animation: &Animation, time_s: f64) -> Standing {
         let mut poses: Vec<Pose> = self.nodes.iter().map(|node| node.rest).collect();
-        animation.apply(&mut poses, time_s);
+        let mut weights = self.weights.clone();
+        animation.apply(&mut poses, &mut weights, time_s);
         let mut to_world: Vec<Affine> = Vec::with_capacity(poses.len());
         for (node, pose) in self.nodes.iter().zip(poses) {
             let to_parent = pose.to_parent();
@@ -115,7 +147,7 @@ impl Graph {
                 None => to_parent,
             });
         }
-        to_world
+        Standing { to_world, weights }
     }
 }
 
@@ -144,9 +176,32 @@ fn roots(document: &Document) -> Result<Vec<(u32, String)>, Note> {
     Ok(scene.nodes.iter().enumerate().map(|(i, &node)| (node, place(i))).collect())
 }
 
+/// One weight for each morph target of a node's mesh: the node's, else the mesh's, else 0.
+fn weights_of(document: &Document, index: u32, findings: &mut Findings) -> Option<Vec<f64>> {
+    let node = document.nodes.get(index as usize)?;
+    let (mesh, named) = (node.mesh?, node.weights.is_some());
+    let described = document.meshes.get(mesh as usize)?;
+    let targets = described.primitives.iter().map(|one| one.targets.len()).max().unwrap_or(0);
+    if targets == 0 {
+        return None;
+    }
+    let given = node.weights.as_ref().or(described.weights.as_ref());
+    let mut weights = given.cloned().unwrap_or_default();
+    if given.is_some() && weights.len() != targets {
+        let place = if named { format!("nodes[{index}]") } else { format!("meshes[{mesh}]") };
+        let message = format!(
+            "has {} weights for {targets} morph targets; those without one stay 0",
+            weights.len()
+        );
+        findings.warn(format!("{place}.weights"), message);
+    }
+    weights.resize(targets, 0.0);
+    Some(weights)
+}
+
 fn warn_of_node(node: &Node, place: &str, findings: &mut Findings) {
-    if node.skin.is_some() {
-        findings.warn(format!("{place}.skin"), "ignored, meshes are not skinned");
+    if node.skin.is_some() && node.mesh.is_none() {
+        findings.warn(format!("{place}.skin"), "moves nothing: the node has no mesh");
     }
     if let Some(matrix) = &node.matrix
         && [matrix[3], matrix[7], matrix[11], matrix[15]] != [0.0, 0.0, 0.0, 1.0]

@@ -53,6 +53,7 @@ mod animation;
 mod asset;
 mod camera;
 mod cumulative;
+mod deform;
 mod document;
 mod environment;
 mod error;
@@ -66,7 +67,9 @@ mod material;
 mod math;
 mod mesh;
 mod picture;
+mod placement;
 mod radiance;
+mod skin;
 mod tangent;
 mod validate;
 

@@ -143,6 +143,9 @@ pub(crate) struct Affine {
 }
 
 impl Affine {
+    pub(crate) const IDENTITY: Self =
+        Self { rows: [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]] };
+
     /// From the sixteen numbers of a glTF matrix, column by column.
     pub(crate) fn from_columns(m: &[f64; 16]) -> Self {
         let row = |r: usize| [m[r], m[4 + r], m[8 + r], m[12 + r]];
@@ -177,6 +180,10 @@ impl Affine {
 
     pub(crate) fn point(&self, p: Vec3) -> Vec3 {
         self.rows.map(|r| r[0] * p[0] + r[1] * p[1] + r[2] * p[2] + r[3])
+    }
+
+    pub(crate) fn direction(&self, d: Vec3) -> Vec3 {
+        self.rows.map(|r| r[0] * d[0] + r[1] * d[1] + r[2] * d[2])
     }
 
     /// Where the unit vector of an axis goes; 3 is the origin.

@@ -11,13 +11,15 @@ use crate::math::{
 use crate::tangent::add_tangents;
 use tessera_shaders::layout::{Mesh, Triangle, Vertex};
 
-/// All meshes of a scene, one after the other.
+/// All meshes of a scene that keep their shape, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Geometry {
     pub(crate) vertices: Vec<Vertex>,
     pub(crate) triangles: Vec<Triangle>,
     pub(crate) meshes: Vec<Mesh>,
     pub(crate) details: Vec<MeshDetails>,
+    /// Corners that each frame adds.
+    pub(crate) reserved: usize,
 }
 
 /// What the host knows of a mesh beyond its triangles.
@@ -30,61 +32,67 @@ pub(crate) struct MeshDetails {
     pub(crate) exponent: i32,
 }
 
+/// A primitive and what is asked of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) source: Source<'a>,
+    pub(crate) primitive: &'a Primitive,
+    pub(crate) place: &'a str,
+    pub(crate) needs: Needs,
+}
+
 impl Geometry {
     /// Adds a primitive as a mesh. `None` where it has nothing to show or was refused.
     pub(crate) fn add(
         &mut self,
-        source: Source<'_>,
-        primitive: &Primitive,
-        place: &str,
-        needs: Needs,
+        asked: Asked<'_>,
         limits: &Limits,
         findings: &mut Findings,
     ) -> Option<u32> {
-        let added = self.try_add(source, primitive, place, needs, limits, findings);
-        findings.take(added).flatten()
+        let read = Outline::read(asked, limits, findings);
+        let (outline, _) = findings.take(read).flatten()?;
+        self.add_outline(&outline, asked, limits, findings)
     }
 
-    fn try_add(
+    /// Adds what a primitive became as a mesh. `None` where it was refused.
+    pub(crate) fn add_outline(
         &mut self,
-        source: Source<'_>,
-        primitive: &Primitive,
-        place: &str,
-        needs: Needs,
+        outline: &Outline,
+        asked: Asked<'_>,
         limits: &Limits,
         findings: &mut Findings,
-    ) -> Result<Option<u32>, Note> {
-        if primitive.mode.is_some_and(|mode| mode != 4) {
-            findings.warn(format!("{place}.mode"), "only triangles are rendered; left out");
-            return Ok(None);
-        }
-        warn_of_attributes(primitive, place, findings);
-        let Some(attributes) = Attributes::find(source, primitive, place, needs, findings)? else {
-            findings.warn(format!("{place}.attributes"), "has no POSITION; left out");
-            return Ok(None);
-        };
-
-        let corners = attributes.corner_count();
-        let triangles = self.triangles.len().saturating_add(corners / 3);
-        if let Some(message) = exceeds("triangles", triangles, limits.triangles) {
-            return Err(Note::new(place, message));
-        }
-        // Splitting gives each corner a vertex of its own at most.
-        let vertices = self.vertices.len().saturating_add(corners);
-        if let Some(message) = exceeds("vertices", vertices, limits.vertices) {
-            return Err(Note::new(place, message));
-        }
-        let indices = attributes.corners(place)?;
-        if indices.is_empty() {
-            findings.warn(place, "has no triangles; left out");
-            return Ok(None);
-        }
-
-        let local = LocalMesh::build(&attributes, &indices, needs.tangents)?;
-        Ok(Some(self.append(local, needs.material)))
+    ) -> Option<u32> {
+        let room = self.room(outline.corners.len(), asked.place, limits);
+        findings.take(room)?;
+        let local = LocalMesh::build(outline, asked.needs.tangents)
+            .map_err(|message| Note::new(asked.place, message));
+        Some(self.append(findings.take(local)?, asked.needs.material))
     }
 
-    fn append(&mut self, local: LocalMesh, material: u32) -> u32 {
+    /// Keeps room for a mesh that each frame makes.
+    pub(crate) fn reserve(
+        &mut self,
+        outline: &Outline,
+        place: &str,
+        limits: &Limits,
+    ) -> Result<(), Note> {
+        self.room(outline.corners.len(), place, limits)?;
+        self.reserved += outline.corners.len();
+        Ok(())
+    }
+
+    /// Splitting gives each corner a vertex of its own at most.
+    fn room(&self, corners: usize, place: &str, limits: &Limits) -> Result<(), Note> {
+        let added = self.reserved.saturating_add(corners);
+        let triangles = self.triangles.len().saturating_add(added / 3);
+        let vertices = self.vertices.len().saturating_add(added);
+        let message = exceeds("triangles", triangles, limits.triangles)
+            .or_else(|| exceeds("vertices", vertices, limits.vertices));
+        message.map_or(Ok(()), |message| Err(Note::new(place, message)))
+    }
+
+    /// Adds a mesh, and returns its number.
+    pub(crate) fn append(&mut self, local: LocalMesh, material: u32) -> u32 {
         let first_vertex = self.vertices.len() as u32;
         let first_triangle = self.triangles.len() as u32;
         self.meshes.push(Mesh { first_triangle, triangle_count: local.triangles.len() as u32 });
@@ -117,13 +125,9 @@ fn warn_of_attributes(primitive: &Primitive, place: &str, findings: &mut Finding
     for name in primitive.attributes.keys() {
         let loss = match name.as_str() {
             "COLOR_0" => "ignored, vertices have no colours",
-            "JOINTS_0" => "ignored, meshes are not skinned",
             _ => continue,
         };
         findings.warn(format!("{place}.attributes.{name}"), loss);
-    }
-    if !primitive.targets.is_empty() {
-        findings.warn(format!("{place}.targets"), "ignored, meshes don't morph");
     }
 }
 
@@ -204,27 +208,97 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// The vertices of a primitive that its triangles use, as the file has them, or as morph targets
+/// and joints have moved them.
+#[derive(Debug, Clone)]
+pub(crate) struct Outline {
+    pub(crate) positions: Vec<Vec3>,
+    pub(crate) normals: Option<Vec<Vec3>>,
+    pub(crate) tangents: Option<Vec<[f64; 4]>>,
+    uvs: Option<Vec<[f64; 2]>>,
+    /// Three vertices a triangle.
+    pub(crate) corners: Vec<u32>,
+}
+
+/// Which vertices of a primitive are used.
+#[derive(Debug)]
+pub(crate) struct Used {
+    /// Ascending.
+    pub(crate) vertices: Vec<u32>,
+    /// How many there are.
+    pub(crate) of: usize,
+}
+
+impl Outline {
+    /// `None` where a primitive has nothing to show.
+    pub(crate) fn read(
+        asked: Asked<'_>,
+        limits: &Limits,
+        findings: &mut Findings,
+    ) -> Result<Option<(Self, Used)>, Note> {
+        let Asked { source, primitive, place, needs } = asked;
+        if primitive.mode.is_some_and(|mode| mode != 4) {
+            findings.warn(format!("{place}.mode"), "only triangles are rendered; left out");
+            return Ok(None);
+        }
+        warn_of_attributes(primitive, place, findings);
+        let Some(attributes) = Attributes::find(source, primitive, place, needs, findings)? else {
+            findings.warn(format!("{place}.attributes"), "has no POSITION; left out");
+            return Ok(None);
+        };
+        let corners = attributes.corner_count();
+        if let Some(message) = exceeds("triangles", corners / 3, limits.triangles) {
+            return Err(Note::new(place, message));
+        }
+        let indices = attributes.corners(place)?;
+        if indices.is_empty() {
+            findings.warn(place, "has no triangles; left out");
+            return Ok(None);
+        }
+        let of = attributes.position.len();
+        let (used, corners) = compact(&indices, of);
+        let outline = Self {
+            positions: read_all(&attributes.position, &used)?,
+            normals: attributes.normal.map(|view| read_all(&view, &used)).transpose()?,
+            tangents: attributes.tangent.map(|view| read_all(&view, &used)).transpose()?,
+            uvs: attributes.uv.map(|view| read_all(&view, &used)).transpose()?,
+            corners,
+        };
+        Ok(Some((outline, Used { vertices: used, of })))
+    }
+
+    /// Numbers that it keeps.
+    pub(crate) fn values(&self) -> usize {
+        let a_vertex = 3
+            + if self.normals.is_some() { 3 } else { 0 }
+            + if self.tangents.is_some() { 4 } else { 0 }
+            + if self.uvs.is_some() { 2 } else { 0 };
+        self.positions.len() * a_vertex + self.corners.len()
+    }
+}
+
 /// A mesh by itself: indices count from its own first vertex.
-struct LocalMesh {
+pub(crate) struct LocalMesh {
     vertices: Vec<Vertex>,
     triangles: Vec<Triangle>,
     exponent: i32,
 }
 
 impl LocalMesh {
-    fn build(attributes: &Attributes<'_>, indices: &[u32], tangents: bool) -> Result<Self, Note> {
-        let (used, corners) = compact(indices, attributes.position.len());
-        let positions = read_all::<3>(&attributes.position, &used)?;
+    /// With tangents, if `tangents` asks for them: the given ones, or computed ones.
+    ///
+    /// # Errors
+    /// Vertices have been moved to where they can't be measured.
+    pub(crate) fn build(outline: &Outline, tangents: bool) -> Result<Self, &'static str> {
+        let Outline { positions, normals, tangents: given, uvs, corners } = outline;
+        if !positions.iter().flatten().all(|x| x.is_finite()) {
+            return Err("its vertices are moved beyond all numbers");
+        }
         let largest = positions.iter().flatten().fold(0.0f64, |m, x| m.max(x.abs()));
         let exponent = unit_exponent(largest);
         let unit = power_of_two(exponent);
-        let uvs = attributes.uv.map(|view| read_all::<2>(&view, &used)).transpose()?;
-        let given = match &attributes.tangent {
-            Some(view) if tangents => Some(read_all::<4>(view, &used)?),
-            _ => None,
-        };
 
-        let mut vertices: Vec<Vertex> = (0..used.len())
+        let mut vertices: Vec<Vertex> = (0..positions.len())
             .map(|i| Vertex {
                 position: flush3(scale(positions[i], unit)),
                 u: uvs.as_ref().map_or(0.0, |uvs| flush(uvs[i][0])),
@@ -237,17 +311,14 @@ impl LocalMesh {
         let mut triangles: Vec<Triangle> =
             corners.as_chunks::<3>().0.iter().map(triangle).collect();
 
-        match &attributes.normal {
-            Some(view) => {
-                let normals = read_all::<3>(view, &used)?;
-                set_normals(&mut vertices, &triangles, &normals);
-            }
+        match normals {
+            Some(normals) => set_normals(&mut vertices, &triangles, normals),
             None => make_flat(&mut vertices, &mut triangles),
         }
         match given {
-            Some(given) => set_tangents(&mut vertices, &given),
-            None if tangents => add_tangents(&mut vertices, &mut triangles),
-            None => {}
+            _ if !tangents => {}
+            Some(given) => set_tangents(&mut vertices, given),
+            None => add_tangents(&mut vertices, &mut triangles),
         }
         Ok(Self { vertices, triangles, exponent })
     }
@@ -276,7 +347,10 @@ fn compact(indices: &[u32], vertices: usize) -> (Vec<u32>, Vec<u32>) {
     (used, corners)
 }
 
-fn read_all<const N: usize>(view: &View<'_>, used: &[u32]) -> Result<Vec<[f64; N]>, Note> {
+pub(crate) fn read_all<const N: usize>(
+    view: &View<'_>,
+    used: &[u32],
+) -> Result<Vec<[f64; N]>, Note> {
     used.iter().map(|&i| view.element(i as usize)).collect()
 }
 

@@ -239,10 +239,10 @@ fn what_is_lost_is_named_with_its_place() {
             "materials[0].extensions.KHR_materials_transmission",
             "materials[0].pbrMetallicRoughness.baseColorTexture.extensions.KHR_texture_transform",
             "materials[0].pbrMetallicRoughness.baseColorTexture.texCoord",
+            "meshes[0].primitives[0]",
             "meshes[0].primitives[0].attributes.COLOR_0",
-            "meshes[0].primitives[0].targets",
+            "meshes[0].primitives[1]",
             "meshes[0].primitives[1].mode",
-            "nodes[0].skin",
         ]
     );
     let opaque = report.warnings.iter().find(|note| note.place.ends_with("transmission")).unwrap();
@@ -298,6 +298,7 @@ fn each_limit_is_kept() {
         texels: 6 + 8,
         picture_side: 3,
         animation_values: 2,
+        deformed_values: 0,
     };
     let load = |limits: &Limits| Asset::load(&file, Some(&sky), limits);
     if let Err(error) = load(&enough) {
