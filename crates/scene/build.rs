@@ -4,8 +4,17 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Packages whose code is part of the function from file to canonical scene.
-const DECODERS: [&str; 8] =
-    ["crc32fast", "fdeflate", "flate2", "jpeg-decoder", "libm", "miniz_oxide", "png", "serde_json"];
+const DECODERS: [&str; 9] = [
+    "crc32fast",
+    "fdeflate",
+    "flate2",
+    "image-webp",
+    "jpeg-decoder",
+    "libm",
+    "miniz_oxide",
+    "png",
+    "serde_json",
+];
 
 fn main() {
     let crate_folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));

@@ -1,7 +1,8 @@
 //! Numbers out of the file's bytes, with every bound checked before the first is read.
 
-use crate::document::{Accessor, Document, lookup};
-use crate::error::Note;
+use crate::document::{Accessor, Document, Sparse, lookup};
+use crate::error::{Findings, Note};
+use crate::limits::{Limits, exceeds};
 
 /// The bytes of the file with what the document says about them.
 #[derive(Clone, Copy)]
@@ -31,6 +32,28 @@ pub(crate) struct View<'a> {
     component: Component,
     normalized: bool,
     index: u32,
+    /// Elements that are others.
+    sparse: Option<Replaced<'a>>,
+}
+
+/// The elements of a sparse accessor, all of them within the file.
+#[derive(Debug, Clone, Copy)]
+struct Replaced<'a> {
+    count: usize,
+    indices: &'a [u8],
+    component: Component,
+    /// One after the other.
+    values: &'a [u8],
+}
+
+/// Which components may stand for real numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Real {
+    Floats,
+    /// And integers that are normalised, of 8 or 16 bits.
+    Normalized,
+    /// And such integers as they are.
+    Integers,
 }
 
 impl<'a> Source<'a> {
@@ -38,9 +61,6 @@ impl<'a> Source<'a> {
     pub(crate) fn view(self, index: u32, lanes: usize, place: &str) -> Result<View<'a>, Note> {
         let accessor = lookup(&self.document.accessors, "accessors", index, place)?;
         let refuse = |message: String| Note::new(format!("accessors[{index}]"), message);
-        if accessor.sparse.is_some() {
-            return Err(refuse("is sparse, which is not supported".into()));
-        }
         let component = component(accessor)
             .ok_or_else(|| refuse(format!("has componentType {}", accessor.component_type)))?;
         if lanes_of(&accessor.shape) != Some(lanes) {
@@ -70,8 +90,76 @@ impl<'a> Source<'a> {
                 (Some(elements), stride)
             }
         };
+        let replaced = |sparse| self.replaced(sparse, count, size, index);
+        let sparse = accessor.sparse.as_ref().map(replaced).transpose()?;
         let normalized = accessor.normalized;
-        Ok(View { bytes, stride, count, lanes, component, normalized, index })
+        Ok(View { bytes, stride, count, lanes, component, normalized, index, sparse })
+    }
+
+    /// The elements of a sparse accessor of `of` elements, each of `size` bytes.
+    fn replaced(
+        self,
+        sparse: &Sparse,
+        of: usize,
+        size: usize,
+        index: u32,
+    ) -> Result<Replaced<'a>, Note> {
+        let place = format!("accessors[{index}].sparse");
+        let refuse = |message: &str| Note::new(&place, message);
+        let count = usize::try_from(sparse.count).ok().filter(|&count| count <= of);
+        let count = count.ok_or_else(|| refuse("has more elements than its accessor"))?;
+        let component = match sparse.indices.component_type {
+            5121 => Component::U8,
+            5123 => Component::U16,
+            5125 => Component::U32,
+            _ => return Err(refuse("its indices have an unknown componentType")),
+        };
+        let bytes = |view: u32, offset: u64, size: usize, what: &str| {
+            let place = format!("{place}.{what}.bufferView");
+            let bytes = self.buffer_view(view, &place)?;
+            usize::try_from(offset)
+                .ok()
+                .and_then(|offset| bytes.get(offset..))
+                .filter(|rest| fits(rest.len(), count, size, size))
+                .ok_or_else(|| Note::new(place, "is too short for its elements"))
+        };
+        let (indices, values) = (&sparse.indices, &sparse.values);
+        Ok(Replaced {
+            count,
+            indices: bytes(indices.buffer_view, indices.byte_offset, component.bytes(), "indices")?,
+            component,
+            values: bytes(values.buffer_view, values.byte_offset, size, "values")?,
+        })
+    }
+
+    /// Checks once, for all accessors, that what is sparse ascends and stays within bounds.
+    pub(crate) fn check_sparse(self, limits: &Limits, findings: &mut Findings) {
+        let mut elements = 0usize;
+        for (i, accessor) in self.document.accessors.iter().enumerate() {
+            let Some(sparse) = &accessor.sparse else { continue };
+            let place = format!("accessors[{i}]");
+            let Some(lanes) = lanes_of(&accessor.shape) else { continue };
+            let Some(view) = findings.take(self.view(i as u32, lanes, &place)) else { continue };
+            let Some(replaced) = view.sparse else { continue };
+            elements = elements.saturating_add(replaced.count);
+            let message = exceeds("elements of sparse accessors", elements, limits.sparse_elements);
+            if let Some(message) = message {
+                findings.problem(Note::new(place, message));
+                return;
+            }
+            let mut least = 0;
+            let ascends = (0..replaced.count).all(|i| {
+                let index = replaced.index(i);
+                let is_next = index >= least && index < accessor.count;
+                least = index + 1;
+                is_next
+            });
+            if !ascends {
+                let message =
+                    format!("its {} indices don't ascend within the accessor", sparse.count);
+                findings.problem(Note::new(format!("{place}.sparse.indices"), message));
+            }
+        }
     }
 
     /// The bytes of a buffer view.
@@ -137,17 +225,41 @@ impl Component {
     }
 }
 
+impl Replaced<'_> {
+    fn index(&self, i: usize) -> u64 {
+        let at = i * self.component.bytes();
+        let bytes = &self.indices[at..at + self.component.bytes()];
+        bytes.iter().rev().fold(0, |index, &byte| index << 8 | u64::from(byte))
+    }
+
+    /// Where an element of the accessor stands among these.
+    fn find(&self, element: usize) -> Option<usize> {
+        let (mut from, mut to) = (0, self.count);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.index(middle).cmp(&(element as u64)) {
+                std::cmp::Ordering::Less => from = middle + 1,
+                std::cmp::Ordering::Greater => to = middle,
+                std::cmp::Ordering::Equal => return Some(middle),
+            }
+        }
+        None
+    }
+}
+
 impl View<'_> {
     pub(crate) fn len(&self) -> usize {
         self.count
     }
 
-    /// Refuses components that are neither floats nor, where `normalized` is allowed, normalised
-    /// integers.
-    pub(crate) fn require_real(&self, normalized: bool, what: &str) -> Result<(), Note> {
-        let real = self.component == Component::F32
-            || (normalized && self.normalized && self.component != Component::U32);
-        if real { Ok(()) } else { Err(self.note(format!("its components can't be {what}"))) }
+    /// Refuses components that can't be what is asked for.
+    pub(crate) fn require_real(&self, real: Real, what: &str) -> Result<(), Note> {
+        let is_real = match self.component {
+            Component::F32 => true,
+            Component::U32 => false,
+            _ => real == Real::Integers || (real == Real::Normalized && self.normalized),
+        };
+        if is_real { Ok(()) } else { Err(self.note(format!("its components can't be {what}"))) }
     }
 
     /// Refuses components that are not unsigned integers.
@@ -186,8 +298,13 @@ impl View<'_> {
     }
 
     fn number(&self, i: usize, lane: usize) -> f64 {
-        let Some(bytes) = self.bytes else { return 0.0 };
-        let at = i * self.stride + lane * self.component.bytes();
+        let width = self.component.bytes();
+        let found = self
+            .sparse
+            .and_then(|replaced| Some((replaced.values, replaced.find(i)? * self.lanes * width)));
+        let element = found.or_else(|| Some((self.bytes?, i * self.stride)));
+        let Some((bytes, start)) = element else { return 0.0 };
+        let at = start + lane * width;
         let two = || [bytes[at], bytes[at + 1]];
         let four = || [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
         let (value, most) = match self.component {

@@ -1,6 +1,6 @@
 //! Motion by keys: translation, rotation and scale of nodes, and weights of morph targets.
 
-use crate::accessor::Source;
+use crate::accessor::{Real, Source};
 use crate::document::{self, Channel, lookup};
 use crate::error::{Findings, Note};
 use crate::graph::{Graph, Pose};
@@ -202,13 +202,16 @@ fn read_track(
         Some(other) => return Err(Note::new(place, format!("has the interpolation {other:?}"))),
     };
     let input = source.view(sampler.input, 1, place)?;
-    input.require_real(false, "times")?;
+    input.require_real(Real::Floats, "times")?;
     // The weights of all targets stand one by one.
     let (elements_per_value, lanes_of_element) =
         if path == Path::Weights { (lanes, 1) } else { (1, lanes) };
     let output = source.view(sampler.output, lanes_of_element, place)?;
-    let normalized = matches!(path, Path::Rotation | Path::Weights);
-    output.require_real(normalized, "what a node is moved by")?;
+    let real = match path {
+        Path::Translation | Path::Scale => Real::Floats,
+        Path::Rotation | Path::Weights => Real::Normalized,
+    };
+    output.require_real(real, "what a node is moved by")?;
     let (keys, elements) = (input.len(), output.len());
     if keys == 0 {
         return Ok(None);

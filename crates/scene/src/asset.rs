@@ -13,8 +13,9 @@ use crate::graph::{Graph, Standing};
 use crate::light::Punctual;
 use crate::limits::{Limits, exceeds};
 use crate::material::{Materials, Reader};
+use crate::math::Affine;
 use crate::mesh::Needs;
-use crate::placement::{self, Placement, Shown};
+use crate::placement::{self, Placement, Shown, Stands};
 use crate::radiance;
 use crate::validate::validate_shared;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ pub struct Asset {
     pub(crate) graph: Graph,
     pub(crate) animation: Animation,
     pub(crate) placements: Vec<Placement>,
+    copies: Vec<Affine>,
     pub(crate) cameras: Vec<CameraOfNode>,
     pub(crate) punctual: Vec<PunctualOfNode>,
     /// The meshes that keep their shape.
@@ -92,6 +94,7 @@ impl Asset {
         findings.check()?;
 
         let source = Source { document: &document, bin: glb.bin };
+        source.check_sparse(limits, &mut findings);
         let graph = Graph::new(&document, limits, &mut findings);
         findings.check()?;
         let animation = Animation::new(source, &graph, limits, &mut findings);
@@ -107,7 +110,7 @@ impl Asset {
             materials: &materials.materials,
             limits,
         };
-        let Shown { geometry, deformation, placements } = reader.read(&mut findings);
+        let Shown { geometry, deformation, placements, copies } = reader.read(&mut findings);
         let environment =
             environment_hdr.and_then(|hdr| environment(hdr, &mut materials, limits, &mut findings));
         findings.check()?;
@@ -116,6 +119,7 @@ impl Asset {
             graph,
             animation,
             placements,
+            copies,
             cameras,
             punctual,
             fixed: geometry.into(),
@@ -170,6 +174,15 @@ impl Asset {
         deformation.shapes(&self.fixed, standing).map_err(|(node, why)| {
             Note::new(format!("nodes[{}].mesh", self.graph.nodes[node].index), why)
         })
+    }
+
+    /// From a mesh's own space, unscaled, to the world.
+    pub(crate) fn stands(&self, placement: &Placement, to_world: &[Affine]) -> Affine {
+        match placement.stands {
+            Stands::Node => to_world[placement.node],
+            Stands::Copy(copy) => to_world[placement.node].after(&self.copies[copy as usize]),
+            Stands::World => Affine::IDENTITY,
+        }
     }
 
     /// Looks at the scene as it stands at the start, and keeps its meshes if they stay so.

@@ -5,6 +5,7 @@
 //! mesh has the same buffers as one that was written out as it stands. Each placement has vertices
 //! of its own; those that joints move stand in the world, whatever their node's own transform.
 
+use crate::accessor::Real;
 use crate::document::Primitive;
 use crate::error::{Findings, Note};
 use crate::graph::Standing;
@@ -93,11 +94,17 @@ impl Deformable {
         };
         let mut targets = Vec::with_capacity(primitive.targets.len());
         for (i, target) in primitive.targets.iter().enumerate() {
+            let quantized = source.document.quantized;
             let read = |name: &str, is_kept: bool| -> Result<Option<Vec<Vec3>>, Note> {
+                let real = match name {
+                    _ if !quantized => Real::Floats,
+                    "POSITION" => Real::Integers,
+                    _ => Real::Normalized,
+                };
                 let Some(&index) = target.get(name).filter(|_| is_kept) else { return Ok(None) };
                 let place = format!("{place}.targets[{i}].{name}");
                 let view = source.view(index, 3, &place)?;
-                view.require_real(false, "what a morph target adds")?;
+                view.require_real(real, "what a morph target adds")?;
                 if view.len() != used.of {
                     return Err(Note::new(place, "has not as many elements as POSITION"));
                 }

@@ -27,6 +27,8 @@ pub(crate) struct Document {
     /// The scene to be shown, if the file says so.
     pub(crate) scene: Option<u32>,
     pub(crate) extensions_required: Vec<String>,
+    /// Attributes may be small integers: KHR_mesh_quantization.
+    pub(crate) quantized: bool,
 }
 
 impl Document {
@@ -38,6 +40,8 @@ impl Document {
         if !version.starts_with("2.") {
             findings.problem(Note::new("asset.version", format!("is {version:?}, not 2.x")));
         }
+        let names = ["extensionsUsed", "extensionsRequired"].map(|key| root.get(key));
+        let mut names = names.into_iter().flatten().filter_map(Value::as_array).flatten();
         let lights = root.pointer("/extensions/KHR_lights_punctual/lights");
         Self {
             accessors: list(root, "accessors", findings),
@@ -56,6 +60,7 @@ impl Document {
             textures: list(root, "textures", findings),
             scene: root.get("scene").and_then(|value| findings.take(decode(value, "scene"))),
             extensions_required: list(root, "extensionsRequired", findings),
+            quantized: names.any(|name| name == "KHR_mesh_quantization"),
         }
     }
 }
@@ -123,7 +128,32 @@ pub(crate) struct Accessor {
     pub(crate) count: u64,
     #[serde(rename = "type")]
     pub(crate) shape: String,
-    pub(crate) sparse: Option<Value>,
+    pub(crate) sparse: Option<Sparse>,
+}
+
+/// Elements of an accessor that are others than its buffer view says.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Sparse {
+    pub(crate) count: u64,
+    pub(crate) indices: SparseIndices,
+    pub(crate) values: SparseValues,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SparseIndices {
+    pub(crate) buffer_view: u32,
+    #[serde(default)]
+    pub(crate) byte_offset: u64,
+    pub(crate) component_type: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SparseValues {
+    pub(crate) buffer_view: u32,
+    #[serde(default)]
+    pub(crate) byte_offset: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,6 +175,20 @@ pub(crate) struct Sampler {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Texture {
     pub(crate) sampler: Option<u32>,
+    pub(crate) source: Option<u32>,
+    #[serde(default)]
+    pub(crate) extensions: TextureExtensions,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TextureExtensions {
+    #[serde(rename = "EXT_texture_webp")]
+    pub(crate) webp: Option<WebpOfTexture>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct WebpOfTexture {
     pub(crate) source: Option<u32>,
 }
 
@@ -260,6 +304,15 @@ pub(crate) struct Node {
 pub(crate) struct NodeExtensions {
     #[serde(rename = "KHR_lights_punctual")]
     pub(crate) light: Option<LightOfNode>,
+    #[serde(rename = "EXT_mesh_gpu_instancing")]
+    pub(crate) instancing: Option<Instancing>,
+}
+
+/// Copies of a node's mesh: accessors of what stands before the node's own transform.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Instancing {
+    pub(crate) attributes: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Deserialize)]

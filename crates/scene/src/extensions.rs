@@ -4,15 +4,19 @@ use crate::error::{Findings, Note};
 use serde_json::Value;
 
 /// Understood.
-const SUPPORTED: [&str; 2] = ["KHR_lights_punctual", "KHR_materials_emissive_strength"];
+const SUPPORTED: [&str; 5] = [
+    "EXT_mesh_gpu_instancing",
+    "EXT_texture_webp",
+    "KHR_lights_punctual",
+    "KHR_materials_emissive_strength",
+    "KHR_mesh_quantization",
+];
 
 /// Not read, but the picture is the same without.
 const HARMLESS: [&str; 3] = ["KHR_materials_variants", "KHR_xmp", "KHR_xmp_json_ld"];
 
 /// What the picture lacks. Others are "ignored".
-const LOSSES: [(&str, &str); 16] = [
-    ("EXT_mesh_gpu_instancing", "ignored, only one copy of the mesh is placed"),
-    ("EXT_texture_webp", "ignored, the texture's fallback is used"),
+const LOSSES: [(&str, &str); 14] = [
     ("KHR_animation_pointer", "ignored, only nodes move"),
     ("KHR_materials_anisotropy", "ignored, highlights are round"),
     ("KHR_materials_clearcoat", "ignored, the surface has no coat"),

@@ -162,7 +162,41 @@ impl Asset {
 
     /// The box of each placement, in the world's units.
     fn boxes(&self, to_world: &[Affine], shapes: &Shapes) -> Vec<Bounds> {
-        self.placements.iter().map(|one| bounds(one, to_world, shapes)).collect()
+        self.placements.iter().map(|one| self.bounds(one, to_world, shapes)).collect()
+    }
+
+    /// The box of an instance's vertices, in the world's units.
+    fn bounds(&self, placement: &Placement, to_world: &[Affine], shapes: &Shapes) -> Bounds {
+        let details = &shapes.details[placement.mesh as usize];
+        let to_world = self.local_to_world(placement, to_world, shapes);
+        let first = details.first_vertex as usize;
+        let mut bounds = Bounds::EMPTY;
+        for vertex in &shapes.vertices[first..][..details.vertex_count as usize] {
+            bounds.add(to_world.point(widen(vertex.position)));
+        }
+        bounds
+    }
+
+    /// From the normalised space of the mesh to the world.
+    fn local_to_world(
+        &self,
+        placement: &Placement,
+        to_world: &[Affine],
+        shapes: &Shapes,
+    ) -> Affine {
+        let exponent = shapes.details[placement.mesh as usize].exponent;
+        self.stands(placement, to_world).scaled(power_of_two(-exponent), 1.0)
+    }
+
+    /// From the normalised space of the mesh to the kernel's world.
+    fn to_normalized(
+        &self,
+        placement: &Placement,
+        to_world: &[Affine],
+        shapes: &Shapes,
+        world: &World,
+    ) -> Affine {
+        self.local_to_world(placement, to_world, shapes).scaled(world.unit, world.unit)
     }
 
     fn place(
@@ -174,7 +208,7 @@ impl Asset {
     ) -> Placed {
         let mut placed = Placed::default();
         for (placement, bounds) in self.placements.iter().zip(boxes) {
-            let to_normalized = to_normalized(placement, to_world, shapes, world);
+            let to_normalized = self.to_normalized(placement, to_world, shapes, world);
             let mesh = shapes.meshes[placement.mesh as usize];
             let material = shapes.details[placement.mesh as usize].material;
             let Some(mut instance) = instance(&to_normalized, &bounds.scaled(world.unit)) else {
@@ -217,7 +251,7 @@ impl Asset {
         let camera = camera.unwrap_or_else(|| Camera::framing(&joined(&boxes), 1.0));
         let world = World::new(self, to_world, &camera, &boxes);
         self.placements.iter().zip(boxes).filter_map(move |(placement, bounds)| {
-            let to_normalized = to_normalized(placement, to_world, shapes, &world);
+            let to_normalized = self.to_normalized(placement, to_world, shapes, &world);
             let drawable = instance(&to_normalized, &bounds.scaled(world.unit)).is_some();
             (!drawable).then_some(placement)
         })
@@ -310,35 +344,6 @@ impl Asset {
 
 fn unusable(time_s: f64, place: &str, message: String) -> SceneError {
     SceneError::Frame { time_s, note: Note::new(place, message) }
-}
-
-/// The box of an instance's vertices, in the world's units.
-fn bounds(placement: &Placement, to_world: &[Affine], shapes: &Shapes) -> Bounds {
-    let details = &shapes.details[placement.mesh as usize];
-    let to_world = local_to_world(placement, to_world, shapes);
-    let first = details.first_vertex as usize;
-    let mut bounds = Bounds::EMPTY;
-    for vertex in &shapes.vertices[first..][..details.vertex_count as usize] {
-        bounds.add(to_world.point(widen(vertex.position)));
-    }
-    bounds
-}
-
-/// From the normalised space of the mesh to the world.
-fn local_to_world(placement: &Placement, to_world: &[Affine], shapes: &Shapes) -> Affine {
-    let exponent = shapes.details[placement.mesh as usize].exponent;
-    let stands = if placement.in_world { Affine::IDENTITY } else { to_world[placement.node] };
-    stands.scaled(power_of_two(-exponent), 1.0)
-}
-
-/// From the normalised space of the mesh to the kernel's world.
-fn to_normalized(
-    placement: &Placement,
-    to_world: &[Affine],
-    shapes: &Shapes,
-    world: &World,
-) -> Affine {
-    local_to_world(placement, to_world, shapes).scaled(world.unit, world.unit)
 }
 
 /// The box around all boxes that can be measured.

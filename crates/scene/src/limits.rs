@@ -29,6 +29,8 @@ pub struct Limits {
     pub picture_side: u32,
     /// Values of all animations.
     pub animation_values: usize,
+    /// Elements of all sparse accessors.
+    pub sparse_elements: usize,
     /// Numbers kept of meshes that morph targets or skins move: attributes, targets, influences.
     pub deformed_values: usize,
 }
@@ -49,6 +51,7 @@ impl Default for Limits {
             texels: 1 << 27,
             picture_side: 1 << 14,
             animation_values: 1 << 26,
+            sparse_elements: 1 << 26,
             deformed_values: 1 << 26,
         }
     }

@@ -127,8 +127,9 @@ impl<'a> Reader<'a> {
         let found = lookup(&document.textures, "textures", info.index, &place);
         let Some(texture) = findings.take(found) else { return Texture::NONE };
         let place = format!("textures[{}]", info.index);
-        let Some(image) = texture.source else {
-            findings.warn(place, "has no PNG or JPEG; ignored");
+        let webp = texture.extensions.webp.as_ref().and_then(|webp| webp.source);
+        let Some(image) = webp.or(texture.source) else {
+            findings.warn(place, "has no picture that can be read; ignored");
             return Texture::NONE;
         };
         let flags = match texture.sampler {

@@ -1,6 +1,6 @@
 //! Primitives to the corners and triangles of canonical meshes.
 
-use crate::accessor::{Source, View};
+use crate::accessor::{Real, Source, View};
 use crate::document::Primitive;
 use crate::error::{Findings, Note};
 use crate::limits::{Limits, exceeds};
@@ -131,6 +131,35 @@ fn warn_of_attributes(primitive: &Primitive, place: &str, findings: &mut Finding
     }
 }
 
+/// How the vertices that a primitive lists make triangles.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    List,
+    Strip,
+    Fan,
+}
+
+impl Order {
+    /// `None` for points and lines.
+    fn of(mode: Option<u32>, place: &str) -> Result<Option<Self>, Note> {
+        Ok(Some(match mode.unwrap_or(4) {
+            0..=3 => return Ok(None),
+            4 => Self::List,
+            5 => Self::Strip,
+            6 => Self::Fan,
+            other => return Err(Note::new(place, format!("is {other}, which is no mode"))),
+        }))
+    }
+
+    /// Triangles that so many listed vertices make.
+    fn triangles(self, listed: usize) -> usize {
+        match self {
+            Self::List => listed / 3,
+            Self::Strip | Self::Fan => listed.saturating_sub(2),
+        }
+    }
+}
+
 /// The accessors of a primitive that are read.
 struct Attributes<'a> {
     indices: Option<View<'a>>,
@@ -154,15 +183,21 @@ impl<'a> Attributes<'a> {
             index.map(|&index| source.view(index, lanes, &place)).transpose()
         };
         let Some(position) = attribute("POSITION", 3)? else { return Ok(None) };
-        position.require_real(false, "positions")?;
+        let quantized = |real| if source.document.quantized { real } else { Real::Floats };
+        position.require_real(quantized(Real::Integers), "positions")?;
         let normal = attribute("NORMAL", 3)?;
         let tangent = if needs.tangents { attribute("TANGENT", 4)? } else { None };
         for (view, what) in [(&normal, "normals"), (&tangent, "tangents")] {
-            view.as_ref().map_or(Ok(()), |view| view.require_real(false, what))?;
+            view.as_ref()
+                .map_or(Ok(()), |view| view.require_real(quantized(Real::Normalized), what))?;
         }
         let uv = if needs.texture_coordinates { attribute("TEXCOORD_0", 2)? } else { None };
         match &uv {
-            Some(uv) => uv.require_real(true, "texture coordinates")?,
+            Some(uv) => {
+                let real =
+                    if source.document.quantized { Real::Integers } else { Real::Normalized };
+                uv.require_real(real, "texture coordinates")?;
+            }
             None if needs.texture_coordinates => {
                 let message = "has no TEXCOORD_0; its textures show one colour";
                 findings.warn(format!("{place}.attributes"), message);
@@ -185,17 +220,36 @@ impl<'a> Attributes<'a> {
         Ok(Some(Self { indices, position, normal, tangent, uv }))
     }
 
-    fn corner_count(&self) -> usize {
+    /// Vertices that the primitive lists, several times or not.
+    fn listed(&self) -> usize {
         self.indices.as_ref().map_or(self.position.len(), View::len)
     }
 
-    /// The vertex of each corner.
-    fn corners(&self, place: &str) -> Result<Vec<u32>, Note> {
-        let count = self.corner_count();
-        if !count.is_multiple_of(3) {
-            let message = format!("has {count} corners, which are no whole triangles");
+    /// The vertex of each corner of the triangles that the listed vertices make.
+    fn corners(&self, order: Order, place: &str) -> Result<Vec<u32>, Note> {
+        let listed = self.list(place)?;
+        let whole = match order {
+            Order::List => listed.len().is_multiple_of(3),
+            Order::Strip | Order::Fan => listed.len() != 1 && listed.len() != 2,
+        };
+        if !whole {
+            let message = format!("has {} corners, which are no whole triangles", listed.len());
             return Err(Note::new(place, message));
         }
+        let triangles = listed.windows(3);
+        Ok(match order {
+            Order::List => listed,
+            // Every other triangle is turned, so that all have the same front.
+            Order::Strip => triangles
+                .enumerate()
+                .flat_map(|(i, v)| if i % 2 == 0 { [v[0], v[1], v[2]] } else { [v[0], v[2], v[1]] })
+                .collect(),
+            Order::Fan => triangles.flat_map(|v| [v[1], v[2], listed[0]]).collect(),
+        })
+    }
+
+    fn list(&self, place: &str) -> Result<Vec<u32>, Note> {
+        let count = self.listed();
         let Some(indices) = &self.indices else { return Ok((0..count as u32).collect()) };
         let vertices = self.position.len();
         (0..count)
@@ -237,20 +291,21 @@ impl Outline {
         findings: &mut Findings,
     ) -> Result<Option<(Self, Used)>, Note> {
         let Asked { source, primitive, place, needs } = asked;
-        if primitive.mode.is_some_and(|mode| mode != 4) {
-            findings.warn(format!("{place}.mode"), "only triangles are rendered; left out");
+        let mode = format!("{place}.mode");
+        let Some(order) = Order::of(primitive.mode, &mode)? else {
+            findings.warn(mode, "points and lines are not rendered; left out");
             return Ok(None);
-        }
+        };
         warn_of_attributes(primitive, place, findings);
         let Some(attributes) = Attributes::find(source, primitive, place, needs, findings)? else {
             findings.warn(format!("{place}.attributes"), "has no POSITION; left out");
             return Ok(None);
         };
-        let corners = attributes.corner_count();
-        if let Some(message) = exceeds("triangles", corners / 3, limits.triangles) {
+        let triangles = order.triangles(attributes.listed());
+        if let Some(message) = exceeds("triangles", triangles, limits.triangles) {
             return Err(Note::new(place, message));
         }
-        let indices = attributes.corners(place)?;
+        let indices = attributes.corners(order, place)?;
         if indices.is_empty() {
             findings.warn(place, "has no triangles; left out");
             return Ok(None);

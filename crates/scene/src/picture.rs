@@ -1,4 +1,4 @@
-//! PNG and JPEG to texels of eight bits a channel.
+//! PNG, JPEG and WebP to texels of eight bits a channel.
 //!
 //! Decoders are part of the canonical scene: both are pinned by the kernel id. PNG is lossless.
 //! JPEG is not, and decoders differ; `jpeg-decoder` is built with `platform_independent`, which
@@ -6,7 +6,8 @@
 //! code by the processor for the inverse transform, the upsampling and the colours. It agrees
 //! with its scalar code on coefficients in range, but wraps differently outside; and its options
 //! can't turn the vector code off: `use_avx2()` is true if either of two flags is, of which only
-//! one can be set.)
+//! one can be set.) WebP is lossless or not; its format fixes the numbers of both, and `image-webp`
+//! has scalar integer code only, where pictures don't move.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,6 +29,11 @@ pub(crate) struct PictureLimits {
 
 impl PictureLimits {
     fn check(self, width: u32, height: u32, file: &[u8]) -> Result<(), String> {
+        self.check_claim(width, height, MOST_TEXELS_A_BYTE * file.len())
+    }
+
+    /// `plausible` is how many texels the file may hold.
+    fn check_claim(self, width: u32, height: u32, plausible: usize) -> Result<(), String> {
         if width == 0 || height == 0 {
             return Err("has no texels".into());
         }
@@ -37,7 +43,7 @@ impl PictureLimits {
         if width as usize * height as usize > self.texels {
             return Err("brings the scene's pictures over the limit of texels".into());
         }
-        if width as usize * height as usize > MOST_TEXELS_A_BYTE * file.len() {
+        if width as usize * height as usize > plausible {
             return Err("is shorter than its size needs".into());
         }
         Ok(())
@@ -48,6 +54,9 @@ impl PictureLimits {
 /// So a short file can't ask for much memory by its header alone.
 const MOST_TEXELS_A_BYTE: usize = 8 * 1032;
 
+/// Even colour takes no bits a texel in a WebP: so many are believed of the shortest file.
+const MOST_EVEN_TEXELS: usize = 1 << 22;
+
 /// Decodes a picture by its first bytes.
 pub(crate) fn decode(file: &[u8], limits: PictureLimits) -> Result<Picture, String> {
     // The decoders are fuzzed by their authors and return errors; should one panic nevertheless,
@@ -57,8 +66,10 @@ pub(crate) fn decode(file: &[u8], limits: PictureLimits) -> Result<Picture, Stri
             decode_png(file, limits)
         } else if file.starts_with(b"\xff\xd8") {
             decode_jpeg(file, limits)
+        } else if file.starts_with(b"RIFF") && file.get(8..12) == Some(b"WEBP") {
+            decode_webp(file, limits)
         } else {
-            Err("is neither a PNG nor a JPEG".into())
+            Err("is neither a PNG nor a JPEG nor a WebP".into())
         }
     }));
     decoded.unwrap_or_else(|_| Err("is broken in a way that stopped its decoder".into()))
@@ -121,6 +132,26 @@ fn decode_jpeg(file: &[u8], limits: PictureLimits) -> Result<Picture, String> {
         jpeg_decoder::PixelFormat::CMYK32 => {
             return Err("is a JPEG in CMYK; save it in RGB".into());
         }
+    };
+    whole(width, height, texels)
+}
+
+fn decode_webp(file: &[u8], limits: PictureLimits) -> Result<Picture, String> {
+    let broken = |error: image_webp::DecodingError| format!("is a broken WebP: {error}");
+    let mut decoder = image_webp::WebPDecoder::new(Cursor::new(file)).map_err(broken)?;
+    if decoder.is_animated() {
+        return Err("is a WebP that moves; save one picture of it".into());
+    }
+    let (width, height) = decoder.dimensions();
+    let plausible = (MOST_TEXELS_A_BYTE * file.len()).max(MOST_EVEN_TEXELS);
+    limits.check_claim(width, height, plausible)?;
+    let has_alpha = decoder.has_alpha();
+    let mut bytes = vec![0; decoder.output_buffer_size().ok_or("is too large")?];
+    decoder.read_image(&mut bytes).map_err(broken)?;
+    let texels = if has_alpha {
+        pack(&bytes, |&rgba: &[u8; 4]| rgba)
+    } else {
+        pack(&bytes, |&[r, g, b]: &[u8; 3]| [r, g, b, 255])
     };
     whole(width, height, texels)
 }

@@ -1,6 +1,6 @@
 //! Which meshes the scene shows, and where.
 
-use crate::accessor::Source;
+use crate::accessor::{Real, Source, View};
 use crate::animation::Animation;
 use crate::asset::UsedMaterials;
 use crate::deform::{Deformable, Deformation, Deformed, has_targets};
@@ -8,6 +8,7 @@ use crate::document::{Node, Primitive, lookup};
 use crate::error::{Findings, Note};
 use crate::graph::Graph;
 use crate::limits::{Limits, exceeds};
+use crate::math::Affine;
 use crate::mesh::{Asked, Geometry};
 use crate::skin::{self, Skin};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +21,18 @@ pub(crate) struct Placement {
     pub(crate) node: usize,
     /// Index of a canonical mesh.
     pub(crate) mesh: u32,
-    /// Its vertices stand in the world: joints move them, not the node.
-    pub(crate) in_world: bool,
+    pub(crate) stands: Stands,
+}
+
+/// What a mesh's own space is placed by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stands {
+    /// Its node.
+    Node,
+    /// Its node, after the map of one of its copies: an index of [`Shown::copies`].
+    Copy(u32),
+    /// Nothing: joints have moved its vertices to where they are in the world.
+    World,
 }
 
 /// What the scene shows.
@@ -30,6 +41,8 @@ pub(crate) struct Shown {
     pub(crate) geometry: Geometry,
     pub(crate) deformation: Deformation,
     pub(crate) placements: Vec<Placement>,
+    /// Maps of EXT_mesh_gpu_instancing.
+    pub(crate) copies: Vec<Affine>,
 }
 
 /// How a primitive comes to its shape.
@@ -78,14 +91,12 @@ impl Reader<'_> {
                 made.get(&(mesh, i, self.way(place, node, primitive))).copied()
             });
             let parts: Vec<Made> = parts.collect();
-            let count = shown.placements.len() + parts.len();
-            if let Some(message) = exceeds("placed meshes", count, self.limits.instances) {
-                findings.problem(Note::new("nodes", message));
-                break;
-            }
-            for part in parts {
-                let place = self.place(&mut shown, fixed, place, part);
-                findings.take(place);
+            if let Err(note) = self.place_all(&mut shown, fixed, (place, node), &parts) {
+                let is_enough = note.place == "nodes";
+                findings.problem(note);
+                if is_enough {
+                    break;
+                }
             }
         }
         if shown.placements.is_empty() {
@@ -199,19 +210,98 @@ impl Reader<'_> {
         Some(deformation.skins.len() - 1)
     }
 
-    /// Places a part at a node; `fixed` meshes come before all that change shape.
-    fn place(&self, shown: &mut Shown, fixed: usize, node: usize, part: Made) -> Result<(), Note> {
-        let (mesh, in_world) = match part {
-            Made::Fixed(mesh) => (mesh, false),
-            Made::Deformed(primitive, skin) => {
-                let place = format!("nodes[{}].mesh", self.graph.nodes[node].index);
-                let rest = &shown.deformation.primitives[primitive].rest;
-                shown.geometry.reserve(rest, &place, self.limits)?;
-                shown.deformation.deformed.push(Deformed { node, primitive, skin });
-                ((fixed + shown.deformation.deformed.len() - 1) as u32, skin.is_some())
+    /// Places a node's parts, and their copies; `fixed` meshes come before all that change shape.
+    fn place_all(
+        &self,
+        shown: &mut Shown,
+        fixed: usize,
+        (place, node): (usize, &Node),
+        parts: &[Made],
+    ) -> Result<(), Note> {
+        let index = self.graph.nodes[place].index;
+        let copies = Copies::find(self.source, node, index)?;
+        let count = copies.as_ref().map_or(1, Copies::len).saturating_mul(parts.len());
+        let count = shown.placements.len().saturating_add(count);
+        if let Some(message) = exceeds("placed meshes", count, self.limits.instances) {
+            return Err(Note::new("nodes", message));
+        }
+        let mut meshes = Vec::with_capacity(parts.len());
+        for &part in parts {
+            meshes.push(match part {
+                Made::Fixed(mesh) => (mesh, false),
+                Made::Deformed(primitive, skin) => {
+                    let named = format!("nodes[{index}].mesh");
+                    let rest = &shown.deformation.primitives[primitive].rest;
+                    shown.geometry.reserve(rest, &named, self.limits)?;
+                    shown.deformation.deformed.push(Deformed { node: place, primitive, skin });
+                    ((fixed + shown.deformation.deformed.len() - 1) as u32, skin.is_some())
+                }
+            });
+        }
+        let Some(copies) = copies else {
+            for (mesh, in_world) in meshes {
+                let stands = if in_world { Stands::World } else { Stands::Node };
+                shown.placements.push(Placement { node: place, mesh, stands });
             }
+            return Ok(());
         };
-        shown.placements.push(Placement { node, mesh, in_world });
+        if meshes.iter().any(|(_, in_world)| *in_world) {
+            let place = format!("nodes[{index}].extensions.EXT_mesh_gpu_instancing");
+            return Err(Note::new(place, "a mesh that joints move can't be copied"));
+        }
+        for i in 0..copies.len() {
+            let stands = Stands::Copy(shown.copies.len() as u32);
+            shown.copies.push(copies.map(i)?);
+            let placed = meshes.iter().map(|&(mesh, _)| Placement { node: place, mesh, stands });
+            shown.placements.extend(placed);
+        }
         Ok(())
+    }
+}
+
+/// The accessors of EXT_mesh_gpu_instancing at a node.
+struct Copies<'a> {
+    translation: Option<View<'a>>,
+    rotation: Option<View<'a>>,
+    scale: Option<View<'a>>,
+    count: usize,
+}
+
+impl<'a> Copies<'a> {
+    /// `None` where a node has none, or says nothing of where they are.
+    fn find(source: Source<'a>, node: &Node, index: u32) -> Result<Option<Self>, Note> {
+        let Some(instancing) = &node.extensions.instancing else { return Ok(None) };
+        let place = format!("nodes[{index}].extensions.EXT_mesh_gpu_instancing.attributes");
+        let mut count = None;
+        let mut find = |name: &str, lanes, real| -> Result<Option<View<'a>>, Note> {
+            let Some(&index) = instancing.attributes.get(name) else { return Ok(None) };
+            let place = format!("{place}.{name}");
+            let view = source.view(index, lanes, &place)?;
+            view.require_real(real, "where a copy stands")?;
+            if *count.get_or_insert(view.len()) != view.len() {
+                return Err(Note::new(place, "has not as many elements as the others"));
+            }
+            Ok(Some(view))
+        };
+        let translation = find("TRANSLATION", 3, Real::Floats)?;
+        let rotation = find("ROTATION", 4, Real::Normalized)?;
+        let scale = find("SCALE", 3, Real::Floats)?;
+        Ok(count.map(|count| Self { translation, rotation, scale, count }))
+    }
+
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    /// From the mesh's space to the node's.
+    fn map(&self, i: usize) -> Result<Affine, Note> {
+        let three = |view: &Option<View<'_>>, otherwise: f64| {
+            view.as_ref().map_or(Ok([otherwise; 3]), |view| view.element::<3>(i))
+        };
+        let rotation = match &self.rotation {
+            Some(view) => view.element::<4>(i)?,
+            None => [0.0, 0.0, 0.0, 1.0],
+        };
+        Ok(Affine::from_trs(three(&self.translation, 0.0)?, rotation, three(&self.scale, 1.0)?))
     }
 }

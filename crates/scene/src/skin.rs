@@ -1,6 +1,6 @@
 //! Skins: joints, and how much of each every vertex follows.
 
-use crate::accessor::{Source, View};
+use crate::accessor::{Real, Source, View};
 use crate::document::{Primitive, lookup};
 use crate::error::{Findings, Note};
 use crate::math::{Affine, Vec3, cross, dot};
@@ -41,7 +41,7 @@ impl Skin {
             None => vec![Affine::IDENTITY; joints.len()],
             Some(accessor) => {
                 let view = source.view(accessor, 16, &place)?;
-                view.require_real(false, "matrices")?;
+                view.require_real(Real::Floats, "matrices")?;
                 if view.len() < joints.len() {
                     let message =
                         format!("has {} matrices for {} joints", view.len(), joints.len());
@@ -112,7 +112,7 @@ impl Influences {
             };
             let (joints, weights) = (view(joints)?, view(weights)?);
             joints.require_index()?;
-            weights.require_real(true, "weights")?;
+            weights.require_real(Real::Normalized, "weights")?;
             sets.push((joints, weights));
         }
         let mut influences = Self::default();

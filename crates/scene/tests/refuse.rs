@@ -298,6 +298,7 @@ fn each_limit_is_kept() {
         texels: 6 + 8,
         picture_side: 3,
         animation_values: 2,
+        sparse_elements: 0,
         deformed_values: 0,
     };
     let load = |limits: &Limits| Asset::load(&file, Some(&sky), limits);
