@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Packages whose code is part of the function from file to canonical scene.
-const DECODERS: [&str; 9] = [
+const DECODERS: [&str; 11] = [
+    "base64",
     "crc32fast",
     "fdeflate",
     "flate2",
@@ -13,6 +14,7 @@ const DECODERS: [&str; 9] = [
     "libm",
     "miniz_oxide",
     "png",
+    "rawzip",
     "serde_json",
 ];
 

@@ -3,12 +3,13 @@
 use crate::document::{Accessor, Document, Sparse, lookup};
 use crate::error::{Findings, Note};
 use crate::limits::{Limits, exceeds};
+use crate::package::Files;
 
 /// The bytes of the file with what the document says about them.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) document: &'a Document,
-    pub(crate) bin: &'a [u8],
+    pub(crate) files: &'a Files<'a>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -168,16 +169,17 @@ impl<'a> Source<'a> {
         let place = format!("bufferViews[{index}]");
         let buffer =
             lookup(&self.document.buffers, "buffers", view.buffer, &format!("{place}.buffer"))?;
-        if view.buffer != 0 || buffer.uri.is_some() {
-            let message = "lies outside the .glb; pack everything into one file";
-            return Err(Note::new(format!("buffers[{}]", view.buffer), message));
-        }
+        let bytes = match self.files.buffers.get(view.buffer as usize) {
+            Some(Ok(bytes)) => bytes,
+            Some(Err(why)) => return Err(Note::new(format!("buffers[{}]", view.buffer), why)),
+            None => return Err(Note::new(place, "its buffer is not there")),
+        };
         let end = view.byte_offset.checked_add(view.byte_length);
         let range = end.filter(|&end| end <= buffer.byte_length).and_then(|end| {
             Some(usize::try_from(view.byte_offset).ok()?..usize::try_from(end).ok()?)
         });
         range
-            .and_then(|range| self.bin.get(range))
+            .and_then(|range| bytes.get(range))
             .ok_or_else(|| Note::new(place, "reaches beyond its buffer"))
     }
 }

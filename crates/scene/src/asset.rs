@@ -8,13 +8,13 @@ use crate::document::{Document, LightKind, Primitive, lookup};
 use crate::environment;
 use crate::error::{Findings, Note, Report, SceneError};
 use crate::extensions;
-use crate::glb::Glb;
 use crate::graph::{Graph, Standing};
 use crate::light::Punctual;
 use crate::limits::{Limits, exceeds};
 use crate::material::{Materials, Reader};
 use crate::math::Affine;
 use crate::mesh::Needs;
+use crate::package::Package;
 use crate::placement::{self, Placement, Shown, Stands};
 use crate::radiance;
 use crate::validate::validate_shared;
@@ -71,19 +71,21 @@ pub(crate) struct EnvironmentOfScene {
 }
 
 impl Asset {
-    /// Reads a `.glb`, and the Radiance `.hdr` that lights it from all around.
+    /// Reads a scene's file, and the Radiance `.hdr` that lights it from all around. The file is a
+    /// `.glb`, a `.gltf` that holds all it needs, or a `.zip` with either and what it names.
     ///
     /// # Errors
     /// All problems of the file, each with its place. What is merely not supported is a warning
     /// of [`Asset::report`] instead, unless the file says that it can't be shown without.
     pub fn load(
-        glb: &[u8],
+        file: &[u8],
         environment_hdr: Option<&[u8]>,
         limits: &Limits,
     ) -> Result<Self, SceneError> {
         let mut findings = Findings::default();
-        let glb = Glb::parse(glb, limits).map_err(|note| SceneError::Refused(vec![note]))?;
-        let root: serde_json::Value = serde_json::from_slice(glb.json).map_err(|error| {
+        let package = Package::open(file, limits).map_err(SceneError::Refused)?;
+        let chunks = package.chunks(limits).map_err(|note| SceneError::Refused(vec![note]))?;
+        let root: serde_json::Value = serde_json::from_slice(chunks.json).map_err(|error| {
             SceneError::Refused(vec![Note::new("file", format!("its JSON is broken: {error}"))])
         })?;
         let document = Document::parse(&root, &mut findings);
@@ -93,7 +95,8 @@ impl Asset {
         // Indices can't be trusted while an element is missing.
         findings.check()?;
 
-        let source = Source { document: &document, bin: glb.bin };
+        let files = package.files(&document, chunks);
+        let source = Source { document: &document, files: &files };
         source.check_sparse(limits, &mut findings);
         let graph = Graph::new(&document, limits, &mut findings);
         findings.check()?;

@@ -10,8 +10,13 @@ const BIN: u32 = 0x004E_4942;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Glb<'a> {
     pub(crate) json: &'a [u8],
-    /// Empty where the file has none.
-    pub(crate) bin: &'a [u8],
+    /// `None` where the file has none.
+    pub(crate) bin: Option<&'a [u8]>,
+}
+
+/// Whether a file is a `.glb`, by its first bytes.
+pub(crate) fn is_glb(file: &[u8]) -> bool {
+    file.starts_with(b"glTF")
 }
 
 impl<'a> Glb<'a> {
@@ -20,8 +25,8 @@ impl<'a> Glb<'a> {
         if let Some(message) = exceeds("bytes", file.len(), limits.file_bytes) {
             return refuse(message);
         }
-        if word(file, 0) != Some(u32::from_le_bytes(*b"glTF")) {
-            return refuse("is not a .glb: it doesn't begin with \"glTF\"".into());
+        if !is_glb(file) {
+            return refuse("is neither a .glb nor a .gltf nor a .zip".into());
         }
         match word(file, 4) {
             Some(2) => {}
@@ -41,8 +46,8 @@ impl<'a> Glb<'a> {
             return refuse(message);
         }
         let bin = match chunk(file, rest) {
-            Some((BIN, bin, _)) => bin,
-            _ => &[],
+            Some((BIN, bin, _)) => Some(bin),
+            _ => None,
         };
         Ok(Self { json, bin })
     }

@@ -50,6 +50,7 @@
 mod accessor;
 mod alias;
 mod animation;
+mod archive;
 mod asset;
 mod camera;
 mod cumulative;
@@ -66,6 +67,9 @@ mod limits;
 mod material;
 mod math;
 mod mesh;
+mod names;
+mod pack;
+mod package;
 mod picture;
 mod placement;
 mod radiance;
@@ -78,6 +82,7 @@ pub use camera::CameraInfo;
 pub use error::{Note, Report, SceneError};
 pub use frame::View;
 pub use limits::Limits;
+pub use pack::{files_of_gltf, pack};
 pub use validate::{Invalid, validate};
 
 /// blake3 over the kernel: the names and contents of the sources of this crate and of

@@ -3,8 +3,10 @@
 /// Limits on what one file may make the host do. Each is checked before anything is allocated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the `.glb`.
+    /// Bytes of the file, and of what is unpacked of a `.zip`.
     pub file_bytes: usize,
+    /// Entries of a `.zip`.
+    pub archive_entries: usize,
     /// Bytes of its JSON.
     pub json_bytes: usize,
     /// Bytes of the environment map's file.
@@ -39,6 +41,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             file_bytes: 1 << 30,
+            archive_entries: 1 << 16,
             json_bytes: 64 << 20,
             environment_bytes: 512 << 20,
             nodes: 1 << 20,

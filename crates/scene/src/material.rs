@@ -161,11 +161,13 @@ impl<'a> Reader<'a> {
     fn read_image(&mut self, index: u32, place: &str) -> Result<Texture, Note> {
         let image = lookup(&self.source.document.images, "images", index, place)?;
         let place = format!("images[{index}]");
-        let Some(view) = image.buffer_view.filter(|_| image.uri.is_none()) else {
-            let message = "lies outside the .glb; pack everything into one file";
-            return Err(Note::new(place, message));
+        let named = self.source.files.images.get(index as usize).and_then(Option::as_ref);
+        let file = match (named, image.buffer_view) {
+            (Some(Ok(bytes)), _) => bytes,
+            (Some(Err(why)), _) => return Err(Note::new(place, why)),
+            (None, Some(view)) => self.source.buffer_view(view, &format!("{place}.bufferView"))?,
+            (None, None) => return Err(Note::new(place, "names no picture")),
         };
-        let file = self.source.buffer_view(view, &format!("{place}.bufferView"))?;
         let hash = *blake3::hash(file).as_bytes();
         if let Some(known) = self.by_content.get(&hash) {
             return Ok(*known);

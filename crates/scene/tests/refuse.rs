@@ -286,6 +286,7 @@ fn each_limit_is_kept() {
     // Exactly what this file needs.
     let enough = Limits {
         file_bytes: file.len(),
+        archive_entries: 0,
         json_bytes,
         environment_bytes: sky.len(),
         nodes: 3,
@@ -335,7 +336,7 @@ fn a_container_that_is_none_is_refused() {
     let mut longer = file.clone();
     longer[8] = longer[8].wrapping_add(1);
     for (bytes, reason) in [
-        (&b"solid stl"[..], "not a .glb"),
+        (&b"solid stl"[..], "neither a .glb"),
         (&version, "version 1"),
         (&longer, "shorter than its header"),
         (&file[..10], "shorter than its header"),
