@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Packages whose code is part of the function from file to canonical scene.
-const DECODERS: [&str; 11] = [
+const DECODERS: [&str; 13] = [
     "base64",
     "crc32fast",
+    "exr",
     "fdeflate",
     "flate2",
     "image-webp",
@@ -16,6 +17,7 @@ const DECODERS: [&str; 11] = [
     "png",
     "rawzip",
     "serde_json",
+    "zune-inflate",
 ];
 
 fn main() {

@@ -14,6 +14,7 @@ use crate::limits::{Limits, exceeds};
 use crate::material::{Materials, Reader};
 use crate::math::Affine;
 use crate::mesh::Needs;
+use crate::openexr;
 use crate::package::Package;
 use crate::placement::{self, Placement, Shown, Stands};
 use crate::radiance;
@@ -71,7 +72,7 @@ pub(crate) struct EnvironmentOfScene {
 }
 
 impl Asset {
-    /// Reads a scene's file, and the Radiance `.hdr` that lights it from all around. The file is a
+    /// Reads a scene's file, and the `.hdr` or `.exr` that lights it from all around. The file is a
     /// `.glb`, a `.gltf` that holds all it needs, or a `.zip` with either and what it names.
     ///
     /// # Errors
@@ -362,7 +363,17 @@ fn environment(
         return None;
     }
     let left = limits.texels.saturating_sub(materials.texels.len());
-    let picture = findings.take(radiance::decode(hdr, left).map_err(refuse))?;
+    let picture = if openexr::is_openexr(hdr) {
+        let decoded = findings.take(openexr::decode(hdr, left).map_err(refuse))?;
+        if decoded.negative > 0 {
+            let message =
+                format!("{} of its values are below 0; they count as 0", decoded.negative);
+            findings.warn("environment", message);
+        }
+        decoded.picture
+    } else {
+        findings.take(radiance::decode(hdr, left).map_err(refuse))?
+    };
     if let Some(exposure) = &picture.exposure {
         let message = format!("its exposure of {exposure} is ignored; set the strength instead");
         findings.warn("environment", message);

@@ -1,6 +1,7 @@
 //! glTF 2.0 to the canonical scene that the kernel renders.
 //!
-//! A `.glb`, perhaps with a Radiance `.hdr` around it, becomes the buffers of
+//! A `.glb`, a `.gltf` that holds all it needs, or a `.zip` with one of them and its files, perhaps
+//! with a Radiance `.hdr` or an OpenEXR around it, becomes the buffers of
 //! [`tessera_shaders::layout`]: decoded texels, vertices, tangents, matrices, light tables and a
 //! camera. It renders nothing, builds no tree of boxes, and fetches nothing that a file refers to.
 //!
@@ -19,8 +20,13 @@
 //! - **A mesh** is one glTF primitive, with vertices in the order of the file and those left out
 //!   that nothing uses. Without normals it is flat: each triangle has its own corners. Tangents
 //!   are the file's, or MikkTSpace's, and there only where a normal map asks for them.
+//! - **A mesh that changes shape** is what its primitive would be with its vertices written where
+//!   morph targets, then joints, have moved them. Each node that shows it has one of its own, after
+//!   those that keep their shape; where joints move it, it stands in the world. Frames of a scene in
+//!   which nothing changes shape share vertices, triangles and meshes: the same [`std::sync::Arc`]s,
+//!   by which whoever keeps something over them knows that it still holds.
 //! - **Order** of instances, cameras and lamps: depth first through the scene, children as they
-//!   are listed, primitives as they are listed.
+//!   are listed, copies of EXT_mesh_gpu_instancing as they are listed, primitives as they are listed.
 //! - **Lights**: the triangles of emissive instances, then lamps, then the environment, then
 //!   lights that are never chosen, up to a power of two. Each is chosen about as often as its
 //!   power asks; `probability` is what the quantised table yields, exactly rounded.
@@ -34,17 +40,24 @@
 //! - A camera's aspect is the image's; near and far planes don't clip; nor does its node's scale
 //!   matter. Without a camera, one looks from 30° to the right of the front (+Z) and 20° above,
 //!   with 40° of vertical field, at the whole scene as it stands at 0 s.
-//! - All animations play together from 0 s, except those that move what an earlier one moves.
+//! - All animations play together from 0 s, except those that move what an earlier one moves. Keys
+//!   move translation, rotation, scale and the weights of morph targets.
+//! - A vertex follows at most eight joints, by weights that are divided by their sum; one whose
+//!   weights are all 0 follows its first joint.
+//! - Points and lines are left out. Textures of EXT_texture_webp are taken before their fallback.
 //! - An environment is seen from inside: u = atan2(z, x) / 2π + ½, v = acos(y) / π from the top.
-//!   A rotation by +θ turns it about +Y, counter-clockwise seen from above.
+//!   A rotation by +θ turns it about +Y, counter-clockwise seen from above. Of an OpenEXR, R, G and
+//!   B count, each texel as the nearest RGBE; there may be scan lines or tiles, in half or float.
+//! - In a `.zip` the scene is the only .gltf or .glb; files are named below its folder.
 //! - What else changes the picture is in the [`Report`], each with its place in the file; what
 //!   `extensionsRequired` names and is not supported is refused.
 //!
 //! # Reading order
-//! `asset` (a file, read once) over `glb`, `document`, `extensions`, `accessor`; its parts `graph`,
-//! `animation`, `camera`, `material` with `picture`, `mesh` with `tangent`, `environment` with
-//! `radiance` and `cumulative`; then `frame` with `light` and `alias`; and `validate`, the last
-//! gate before a GPU.
+//! `asset` (a file, read once) over `package` with `archive`, `names` and `glb`, then `document`,
+//! `extensions`, `accessor`; its parts `graph`, `animation`, `camera`, `material` with `picture`,
+//! `placement` over `mesh` with `tangent` and `deform` with `skin`, `environment` with `radiance`,
+//! `openexr` and `cumulative`; then `frame` with `light` and `alias`; and `validate`, the last gate
+//! before a GPU. `pack` makes one file of several.
 #![forbid(unsafe_code)]
 
 mod accessor;
@@ -68,6 +81,7 @@ mod material;
 mod math;
 mod mesh;
 mod names;
+mod openexr;
 mod pack;
 mod package;
 mod picture;

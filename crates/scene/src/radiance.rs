@@ -11,7 +11,7 @@ pub(crate) struct Radiance {
 }
 
 /// To the kernel, values with lesser exponents are 0: down to 2^-100 no mantissa is lost.
-const LEAST_EXPONENT: u8 = 37;
+pub(crate) const LEAST_EXPONENT: u8 = 37;
 
 /// Longest line of a header.
 const MOST_HEADER_BYTES: usize = 1 << 16;
@@ -69,7 +69,7 @@ fn header(input: &mut Input<'_>) -> Result<(u32, u32, Option<String>), String> {
     let cut = || "ends within its header".to_owned();
     let magic = input.line().ok_or_else(cut)?;
     if !magic.starts_with("#?") {
-        return Err("is not a Radiance picture: it doesn't begin with \"#?\"".into());
+        return Err("is neither a Radiance .hdr nor an OpenEXR".into());
     }
     let mut format = None;
     let mut exposure = None;
@@ -244,7 +244,7 @@ mod tests {
     fn what_is_not_such_a_picture_is_refused_with_a_reason() {
         let refusal = |bytes: &[u8]| decode(bytes, 100).unwrap_err();
         assert!(refusal(b"P6 1 1").contains("ends within"));
-        assert!(refusal(b"P6\n1 1\n").contains("not a Radiance"));
+        assert!(refusal(b"P6\n1 1\n").contains("neither a Radiance"));
         assert!(refusal(&file("+Y 1 +X 1", &A)).contains("turned"));
         assert!(refusal(&file("-Y 0 +X 1", &A)).contains("size"));
         assert!(refusal(&file("-Y 20 +X 20", &A)).contains("at most 100"));
