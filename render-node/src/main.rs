@@ -18,7 +18,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Render one frame, or a part of one, of a .glb file; needs no master.
+    /// Render one frame, or a part of one, of a scene's file; needs no master.
     Render(render::Arguments),
     /// Show this machine's devices, what work they may have, and their conformance hashes.
     Check(check::Arguments),

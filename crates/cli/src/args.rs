@@ -242,11 +242,11 @@ pub(crate) const DEFAULT_TILE: u32 = 128;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SubmitArgs {
-    /// The scene.
-    #[arg(value_name = "FILE.glb")]
+    /// The scene: a .glb, a .gltf with its files beside it, or a .zip of them.
+    #[arg(value_name = "FILE")]
     pub scene: PathBuf,
-    /// Light from outside: an equirectangular Radiance picture.
-    #[arg(long, value_name = "FILE.hdr")]
+    /// Light from outside: an equirectangular picture, .hdr or .exr.
+    #[arg(long, value_name = "FILE")]
     pub environment: Option<PathBuf>,
     /// Multiplies the light from outside.
     #[arg(long, value_name = "X", default_value_t = 1.0, requires = "environment")]

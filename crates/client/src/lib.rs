@@ -4,7 +4,8 @@
 //! It speaks the master's route table in the types of [`tessera_protocol`] and nothing else: it
 //! holds no state of the farm, reads no files but those it transfers, and prints nothing. Two features are
 //! for programs that work for a master: `arguments` (whom to work for) and `status` (the file in which they
-//! keep what they were told of themselves).
+//! keep what they were told of themselves). A third, `scenes`, is for those that are given scenes by people:
+//! it makes one file of a `.gltf` and what it names.
 //!
 //! # Contract
 //! - Calls that do the same thing once or ten times are repeated while the failure may pass, within
@@ -30,7 +31,7 @@
 //! ```
 //!
 //! Reading order: [`address`] (and `arguments`, for command lines) → [`error`] → `transport` (one call, and when to repeat it) →
-//! [`people`] → `transfer` (files) → `sse` and [`events`] → `streams` → `money` → [`node`] → [`worker`] →
+//! [`people`] → `transfer` (files) → `scene_file` → `sse` and [`events`] → `streams` → `money` → [`node`] → [`worker`] →
 //! `status` → [`gateway`] → [`auditor`] → [`releases`].
 #![forbid(unsafe_code)]
 
@@ -46,6 +47,8 @@ mod money;
 pub mod node;
 pub mod people;
 pub mod releases;
+#[cfg(feature = "scenes")]
+pub mod scene_file;
 mod sse;
 #[cfg(feature = "status")]
 pub mod status;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+use tessera_client::scene_file::pack_gltf;
 use tessera_film::Frame;
 use tessera_protocol::settings::{Background, Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber, PixelSum, SampleRange, TileRect, sums};
@@ -17,7 +18,7 @@ use tessera_reference::{PreparedFrame, Source};
 /// What to render and how.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The scene, a .glb file.
+    /// The scene: a .glb, a .gltf with its files beside it, or a .zip of them.
     file: PathBuf,
     /// The camera, counted from 0 in the order of the scene's nodes.
     #[arg(long, value_name = "N")]
@@ -43,7 +44,7 @@ pub struct Arguments {
     /// Bounces, not counting the camera's edge.
     #[arg(long, value_name = "D", default_value_t = 7)]
     max_bounces: u32,
-    /// An equirectangular .hdr that lights the scene from around.
+    /// An equirectangular .hdr or .exr that lights the scene from around.
     #[arg(long, value_name = "FILE")]
     environment: Option<PathBuf>,
     /// Multiplies the environment's radiance.
@@ -180,7 +181,10 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn prepare(arguments: &Arguments) -> anyhow::Result<(PreparedFrame, RenderSettings)> {
-    let glb = read(&arguments.file)?;
+    let file = match pack_gltf(&arguments.file)? {
+        Some(packed) => packed,
+        None => read(&arguments.file)?,
+    };
     let environment = arguments.environment.as_deref().map(read).transpose()?;
     let (width, height) = arguments.size;
     let settings = RenderSettings {
@@ -200,7 +204,7 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<(PreparedFrame, RenderSettin
             BackgroundKind::Black => Background::Black,
         },
     };
-    let mut source = Source::load(&glb, environment.as_deref())
+    let mut source = Source::load(&file, environment.as_deref())
         .with_context(|| format!("{} cannot be rendered", arguments.file.display()))?;
     for note in &source.report().warnings {
         eprintln!("render-node: {note}");

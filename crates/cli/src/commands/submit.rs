@@ -7,6 +7,7 @@ use crate::show::{Voice, numbers, progress};
 use anyhow::Context;
 use std::path::Path;
 use tessera_client::Client;
+use tessera_client::scene_file::pack_gltf;
 use tessera_protocol::BlobHash;
 use tessera_protocol::job::{JobSpec, JobView};
 use tessera_protocol::node::DeviceClass;
@@ -57,12 +58,23 @@ pub(crate) async fn upload_all(
 ) -> anyhow::Result<JobSpec> {
     // A setting that would be refused is told before a byte is sent.
     spec(args, BlobHash([0; 32]), Some(BlobHash([0; 32]))).validate()?;
-    let scene = upload(client, &args.scene, voice).await?;
+    let scene = upload_scene(client, &args.scene, voice).await?;
     let environment = match &args.environment {
         Some(file) => Some(upload(client, file, voice).await?),
         None => None,
     };
     Ok(spec(args, scene, environment))
+}
+
+/// Uploads a scene's file; a `.gltf` goes with the files that it names, as one.
+async fn upload_scene(client: &Client, file: &Path, voice: Voice) -> anyhow::Result<BlobHash> {
+    let Some(packed) = pack_gltf(file)? else { return upload(client, file, voice).await };
+    let folder = tempfile::tempdir().context("there is no room to pack the scene in")?;
+    let stem = file.file_stem().unwrap_or_default();
+    let archive = folder.path().join(stem).with_extension("zip");
+    std::fs::write(&archive, packed)
+        .with_context(|| format!("{} cannot be written", archive.display()))?;
+    upload(client, &archive, voice).await
 }
 
 /// Uploads a file and shows how it gets on.
