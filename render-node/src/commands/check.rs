@@ -2,7 +2,7 @@
 
 use super::BackendArguments;
 use crate::render::conformance;
-use crate::render::gpu::device::find_all;
+use crate::render::vulkan::find_all;
 use serde::Serialize;
 use tessera_protocol::node::DeviceClass;
 use tessera_reference::kernel_id;

@@ -13,6 +13,9 @@ pub mod wish;
 
 use crate::render::cpu::CpuBackend;
 use crate::render::gpu::GpuBackend;
+use crate::render::gpu::device::Device;
+use crate::render::vulkan::VulkanDevice;
+use crate::render::wgpu::WgpuDevice;
 use crate::render::{Backend, RenderError};
 
 /// Which backend to use, for every command that renders.
@@ -21,7 +24,8 @@ pub struct BackendArguments {
     /// What renders: the processor, or a Vulkan device.
     #[arg(long, value_enum, default_value_t = BackendKind::Cpu)]
     pub backend: BackendKind,
-    /// The Vulkan device, by a part of its name; the first one by default.
+    /// The Vulkan device, by a part of its name; the first one by default. Of several that are called the same,
+    /// the second is `#2`: `render-node check` shows all. A node uses one device; start one node for each.
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
     /// Whether a Vulkan driver may rearrange arithmetic: it may be faster, and its bits are its own.
@@ -37,8 +41,10 @@ pub struct BackendArguments {
 pub enum BackendKind {
     /// The kernel's twin on all cores.
     Cpu,
-    /// The WGSL kernel on a Vulkan device.
+    /// The WGSL kernel on a Vulkan device, through wgpu.
     Wgpu,
+    /// The same kernel through Vulkan itself.
+    Vulkan,
 }
 
 /// What a Vulkan driver may make of the kernel's arithmetic.
@@ -55,13 +61,16 @@ impl BackendArguments {
     pub fn open(&self) -> Result<Box<dyn Backend>, RenderError> {
         Ok(match self.backend {
             BackendKind::Cpu => Box::new(CpuBackend::new(self.threads.map(usize::from))),
-            BackendKind::Wgpu => {
-                let device = self.device.as_deref();
-                Box::new(match self.arithmetic {
-                    Arithmetic::Exact => GpuBackend::new(device)?,
-                    Arithmetic::Fast => GpuBackend::fast(device)?,
-                })
-            }
+            BackendKind::Wgpu => self.on_gpu::<WgpuDevice>()?,
+            BackendKind::Vulkan => self.on_gpu::<VulkanDevice>()?,
         })
+    }
+
+    fn on_gpu<D: Device + 'static>(&self) -> Result<Box<dyn Backend>, RenderError> {
+        let device = self.device.as_deref();
+        Ok(Box::new(match self.arithmetic {
+            Arithmetic::Exact => GpuBackend::<D>::new(device)?,
+            Arithmetic::Fast => GpuBackend::<D>::fast(device)?,
+        }))
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! A [`Backend`] renders any rectangle of any range of samples of the frame it was given, to the
 //! same bits as every other backend. Frames come from `tessera_reference`; [`cpu`] is the kernel's twin on all
-//! cores, [`gpu`] the WGSL kernel through Vulkan.
+//! cores, [`gpu`] the WGSL kernel on a GPU, which [`wgpu`] or [`vulkan`] leads to.
 
 mod brake;
 pub mod conformance;
 pub mod cpu;
 pub mod gpu;
+pub mod vulkan;
+pub mod wgpu;
 
 pub use brake::Brake;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use tessera_reference::{PreparedFrame, SourceError};
 /// What a backend is and what it runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceDescription {
-    /// `cpu` or `wgpu`.
+    /// `cpu`, `wgpu` or `vulkan`.
     pub backend: &'static str,
     /// The device's and driver's own words.
     pub device: String,
@@ -32,6 +34,9 @@ pub enum RenderError {
     /// Nothing was prepared, or what is asked for lies outside of it.
     #[error("{0}")]
     Request(String),
+    /// The scene does not fit into the device's memory.
+    #[error("{0}")]
+    TooLarge(String),
     /// The device cannot do it, or no longer.
     #[error("{0}")]
     Device(String),

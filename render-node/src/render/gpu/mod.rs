@@ -1,137 +1,181 @@
-//! The WGSL kernel on a Vulkan device.
+//! The WGSL kernel on a GPU, by whichever way leads there.
 //!
-//! [`spirv`] makes the kernel exact, [`device`] finds a device that can run it so, and
-//! [`GpuBackend`] feeds it. A dispatch is kept short by what the last ones took, since drivers end
-//! what runs too long.
+//! [`spirv`] makes the kernel exact, a [`Device`] runs it, and [`GpuBackend`] feeds the device: slice by slice, with
+//! the brake asked in between. There are two devices: [`super::wgpu`] and [`super::vulkan`].
+//!
+//! # Contract
+//! - A frame that does not fit into the device's memory is refused before anything of it is brought there.
+//! - A device that is lost is opened again, the frame is brought to it again, and the rectangle in hand is
+//!   rendered again from its first sample. A rectangle that loses it a second time is refused as the device's failure;
+//!   the next one finds it opened anew.
+//!
+//! Reading order: [`device`] → this → `slices` → [`spirv`].
 
 pub mod device;
+mod slices;
 pub mod spirv;
 
 use super::{Backend, Brake, DeviceDescription, RenderError, check_request};
-use device::{Gpu, device_error};
+use device::{Device, DeviceError, Inputs, Kernel};
+use slices::Pace;
+use spirv::Exactness;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tessera_protocol::{PixelSum, SampleRange, TileRect};
 use tessera_reference::PreparedFrame;
 use tessera_shaders::layout::{Slice, Sum};
-use tessera_shaders::wgsl::WORKGROUP;
+use tracing::warn;
 
-/// How long a dispatch should take: far from any watchdog, long enough that submitting it is
-/// nothing beside it.
-const DISPATCH: Duration = Duration::from_millis(100);
-/// Pixel samples of the first dispatch, on a device whose speed is not known yet.
-const FIRST_BUDGET: u64 = 1 << 14;
-
-/// Renders on a Vulkan device.
-pub struct GpuBackend {
-    gpu: Gpu,
-    frame: Option<Loaded>,
-    /// Pixel samples of the next dispatch.
-    budget: u64,
+/// Renders on a GPU.
+pub struct GpuBackend<D: Device> {
+    /// The device's whole name: another one has other bits, or none.
+    name: String,
+    kernel: Kernel,
+    frame: Option<Arc<PreparedFrame>>,
+    /// The frame on the device. It is dropped first.
+    scene: Option<D::Scene>,
+    /// Nothing while it is lost.
+    device: Option<D>,
+    pace: Pace,
 }
 
-struct Loaded {
-    frame: Arc<PreparedFrame>,
-    buffers: Vec<wgpu::Buffer>,
-}
-
-impl GpuBackend {
-    /// On the first device whose name contains `wanted`, or the first one at all.
+impl<D: Device> GpuBackend<D> {
+    /// On the device called `wanted`, or the first whose name contains it, or the first at all.
     pub fn new(wanted: Option<&str>) -> Result<Self, RenderError> {
-        Self::with_kernel(wanted, &tessera_shaders::wgsl::source(), spirv::Exactness::Kept)
+        let new = Self::with_kernel(wanted, &tessera_shaders::wgsl::source(), Exactness::Kept)?;
+        if let Some(Err(reason)) = new.device.as_ref().map(|device| device.controls().exactness()) {
+            // What it makes of the conformance scenes decides; this says why, should they differ.
+            warn!("{} promises no exact bits: {reason}", new.name);
+        }
+        Ok(new)
     }
 
     /// The same with arithmetic that the driver may rearrange: its bits are its own.
     pub fn fast(wanted: Option<&str>) -> Result<Self, RenderError> {
-        let kernel = tessera_shaders::wgsl::source();
-        Self::with_kernel(wanted, &kernel, spirv::Exactness::Dropped)
+        Self::with_kernel(wanted, &tessera_shaders::wgsl::source(), Exactness::Dropped)
     }
 
     /// With another text of the kernel: tests show what each rule is good for by leaving it out.
     pub fn with_kernel(
         wanted: Option<&str>,
         wgsl: &str,
-        exactness: spirv::Exactness,
+        exactness: Exactness,
     ) -> Result<Self, RenderError> {
-        let gpu = Gpu::open(wanted, wgsl, exactness)?;
-        Ok(Self { gpu, frame: None, budget: FIRST_BUDGET })
+        let kernel = Kernel { wgsl: wgsl.to_owned(), exactness };
+        let device = D::open(wanted, &kernel)?;
+        Ok(Self {
+            name: device.name().to_owned(),
+            kernel,
+            frame: None,
+            scene: None,
+            device: Some(device),
+            pace: Pace::default(),
+        })
     }
 
-    /// Whether the device promises what exact work needs; where not, why not.
-    pub fn exactness(&self) -> Result<(), String> {
-        self.gpu.controls.exactness()
-    }
-
-    /// Runs one dispatch and waits for it.
-    fn dispatch(
+    /// Does something with the device and the frame on it; once more if the device is lost.
+    fn on_device<T>(
         &mut self,
-        bindings: &wgpu::BindGroup,
-        slice: &wgpu::Buffer,
-        of: Slice,
-    ) -> Result<(), RenderError> {
-        let started = Instant::now();
-        self.gpu.queue.write_buffer(slice, 0, bytemuck::bytes_of(&of));
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            pass.set_pipeline(&self.gpu.pipeline);
-            pass.set_bind_group(0, bindings, &[]);
-            pass.dispatch_workgroups(
-                of.width.div_ceil(WORKGROUP),
-                (of.row_end - of.row_start).div_ceil(WORKGROUP),
-                1,
-            );
+        mut work: impl FnMut(&D, &D::Scene, &PreparedFrame, &mut Pace) -> Result<T, Stop>,
+    ) -> Result<T, RenderError> {
+        match self.attempt(&mut work) {
+            Err(Stop::Device(DeviceError::Lost(reason))) => {
+                warn!("{} was lost ({reason}); it is opened again", self.name);
+            }
+            outcome => return outcome.map_err(RenderError::from),
         }
-        self.gpu.submit_and_wait(encoder)?;
-        let took = started.elapsed().as_secs_f64().max(1e-6);
-        let factor = (DISPATCH.as_secs_f64() / took).clamp(0.25, 2.0);
-        let done = u64::from(of.width)
-            * u64::from(of.row_end - of.row_start)
-            * u64::from(of.sample_end - of.sample_start);
-        self.budget = ((done as f64 * factor) as u64).max(64);
-        Ok(())
+        self.attempt(&mut work).map_err(RenderError::from)
+    }
+
+    /// The same at most once. A device that fails is not used any more: who comes next opens it anew.
+    fn attempt<T>(
+        &mut self,
+        work: &mut impl FnMut(&D, &D::Scene, &PreparedFrame, &mut Pace) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let outcome = self.work_with(work);
+        if let Err(Stop::Device(DeviceError::Lost(_) | DeviceError::Failed(_))) = outcome {
+            self.forget_device();
+        }
+        outcome
+    }
+
+    fn work_with<T>(
+        &mut self,
+        work: &mut impl FnMut(&D, &D::Scene, &PreparedFrame, &mut Pace) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let frame = self.frame.as_ref().ok_or(Stop::NothingPrepared)?;
+        let device = match self.device.take() {
+            Some(device) => device,
+            None => D::open(Some(&self.name), &self.kernel)?,
+        };
+        let device = self.device.insert(device);
+        let scene = match self.scene.take() {
+            Some(scene) => scene,
+            None => upload(device, frame)?,
+        };
+        work(device, self.scene.insert(scene), frame, &mut self.pace)
+    }
+
+    /// What the device held goes before it, and its speed with it: perhaps a watchdog took it.
+    fn forget_device(&mut self) {
+        self.scene = None;
+        self.device = None;
+        self.pace = Pace::default();
     }
 }
 
-/// The next part of a tile: all rows of some samples, or some rows of one sample.
-fn next_slice(rest: Slice, end: SampleRange, budget: u64) -> Slice {
-    let row = u64::from(rest.width);
-    let rows = u64::from(rest.row_end - rest.row_start);
-    if rest.row_start == 0 && budget >= row * rows {
-        let samples = (budget / (row * rows)).min(u64::from(end.end - rest.sample_start)) as u32;
-        return Slice { sample_end: rest.sample_start + samples, ..rest };
-    }
-    // Whole workgroups of rows, so that none is dispatched for a part.
-    let rows = (budget / row).max(1).next_multiple_of(u64::from(WORKGROUP)).min(rows) as u32;
-    Slice { row_end: rest.row_start + rows, sample_end: rest.sample_start + 1, ..rest }
+/// Why there is no result.
+enum Stop {
+    Device(DeviceError),
+    Cancelled,
+    NothingPrepared,
 }
 
-impl Backend for GpuBackend {
+impl From<DeviceError> for Stop {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(error)
+    }
+}
+
+impl From<Stop> for RenderError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Device(error) => error.into(),
+            Stop::Cancelled => Self::Cancelled,
+            Stop::NothingPrepared => Self::Request("no frame was prepared".to_owned()),
+        }
+    }
+}
+
+/// Brings the frame to the device, if there is room.
+fn upload<D: Device>(device: &D, frame: &PreparedFrame) -> Result<D::Scene, DeviceError> {
+    let inputs = Inputs::of(frame);
+    let (needed, free) = (inputs.bytes(), device.free_memory());
+    if needed > free {
+        return Err(DeviceError::TooLarge(format!(
+            "the scene needs {} MiB of device memory; {} has {} MiB free: use --backend cpu",
+            needed.div_ceil(1 << 20),
+            device.name(),
+            free >> 20
+        )));
+    }
+    device.upload(&inputs)
+}
+
+impl<D: Device> Backend for GpuBackend<D> {
     fn describe(&self) -> DeviceDescription {
-        DeviceDescription { backend: "wgpu", device: self.gpu.name.clone() }
+        DeviceDescription { backend: D::BACKEND, device: self.name.clone() }
     }
 
     fn load(&mut self, frame: Arc<PreparedFrame>) -> Result<(), RenderError> {
         // Freed first: two frames may not fit into the device's memory.
-        self.frame = None;
-        let (scene, accel) = (&frame.scene, &frame.accel);
-        let arrays: [&[u8]; 9] = [
-            bytemuck::cast_slice(&scene.vertices),
-            bytemuck::cast_slice(&scene.triangles),
-            bytemuck::cast_slice(&accel.instances),
-            bytemuck::cast_slice(&scene.materials),
-            bytemuck::cast_slice(&scene.texels),
-            bytemuck::cast_slice(&scene.lights),
-            bytemuck::cast_slice(&scene.cells),
-            bytemuck::cast_slice(&accel.nodes),
-            bytemuck::cast_slice(&accel.leaves),
-        ];
-        let mut buffers = vec![self.gpu.uniform(bytemuck::bytes_of(&scene.frame))?];
-        for bytes in arrays {
-            buffers.push(self.gpu.storage(bytes)?);
+        self.scene = None;
+        self.frame = Some(frame);
+        let loaded = self.on_device(|_, _, _, _| Ok(()));
+        if loaded.is_err() {
+            self.frame = None;
         }
-        self.frame = Some(Loaded { frame, buffers });
-        Ok(())
+        loaded
     }
 
     fn render(
@@ -140,107 +184,43 @@ impl Backend for GpuBackend {
         samples: SampleRange,
         brake: &Brake,
     ) -> Result<Vec<PixelSum>, RenderError> {
-        let loaded = self
-            .frame
-            .take()
-            .ok_or_else(|| RenderError::Request("no frame was prepared".to_owned()))?;
-        let result = self.render_loaded(&loaded, rect, samples, brake);
-        self.frame = Some(loaded);
-        result
-    }
-}
-
-impl GpuBackend {
-    fn render_loaded(
-        &mut self,
-        loaded: &Loaded,
-        rect: TileRect,
-        samples: SampleRange,
-        brake: &Brake,
-    ) -> Result<Vec<PixelSum>, RenderError> {
-        check_request(&loaded.frame, rect, samples)?;
-        let mut part = Slice {
-            x: rect.x,
-            y: rect.y,
-            width: rect.width,
-            height: rect.height,
-            row_start: 0,
-            row_end: rect.height,
-            sample_start: samples.start,
-            sample_end: samples.end,
-            padding: [0; 3],
-            root: loaded.frame.accel.root,
-        };
-        let slice = self.gpu.uniform(bytemuck::bytes_of(&part))?;
-        let bytes = rect.pixels() * size_of::<Sum>() as u64;
-        let sums = self.gpu.zeroed_sums(bytes)?;
-        let bindings = self.gpu.bind(&loaded.buffers, &slice, &sums);
-        while part.sample_start < samples.end {
-            if !brake.may_go_on() {
-                return Err(RenderError::Cancelled);
-            }
-            let now = next_slice(part, samples, self.budget);
-            self.dispatch(&bindings, &slice, now)?;
-            if now.row_end < rect.height {
-                part.row_start = now.row_end;
-            } else {
-                part.row_start = 0;
-                part.sample_start = now.sample_end;
-            }
+        if let Some(frame) = &self.frame {
+            check_request(frame, rect, samples)?;
         }
-        let words = self.gpu.read(&sums, bytes).map_err(device_error)?;
-        Ok(bytemuck::cast_slice::<u8, Sum>(&words).iter().map(pixel_sum).collect())
-    }
-}
-
-fn pixel_sum(sum: &Sum) -> PixelSum {
-    let wide = |[low, high]: [u32; 2]| u64::from(low) | (u64::from(high) << 32);
-    let [r, g, b, rays] = sum.words.map(wide);
-    PixelSum { r, g, b, rays }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn whole(width: u32, height: u32) -> Slice {
-        Slice {
-            x: 0,
-            y: 0,
-            width,
-            height,
-            row_start: 0,
-            row_end: height,
-            sample_start: 0,
-            sample_end: 4,
-            padding: [0; 3],
-            root: 0,
-        }
-    }
-
-    #[test]
-    fn slices_cover_each_row_and_sample_once_whatever_the_budget() {
-        let end = SampleRange { start: 0, end: 4 };
-        for (width, height) in [(64, 64), (7, 33), (200, 1)] {
-            for budget in [1, 64, 1000, 4096, 1 << 20] {
-                let mut seen = vec![0; (height * 4) as usize];
-                let mut part = whole(width, height);
-                while part.sample_start < end.end {
-                    let now = next_slice(part, end, budget);
-                    for sample in now.sample_start..now.sample_end {
-                        for row in now.row_start..now.row_end {
-                            seen[(sample * height + row) as usize] += 1;
-                        }
-                    }
-                    if now.row_end < height {
-                        part.row_start = now.row_end;
-                    } else {
-                        part.row_start = 0;
-                        part.sample_start = now.sample_end;
-                    }
+        self.on_device(|device, scene, frame, pace| {
+            let tile = device.begin(rect.pixels() * size_of::<Sum>() as u64)?;
+            let mut rest = Some(Slice {
+                x: rect.x,
+                y: rect.y,
+                width: rect.width,
+                height: rect.height,
+                row_start: 0,
+                row_end: rect.height,
+                sample_start: samples.start,
+                sample_end: samples.end,
+                padding: [0; 3],
+                root: frame.accel.root,
+            });
+            while let Some(part) = rest {
+                if !brake.may_go_on() {
+                    return Err(Stop::Cancelled);
                 }
-                assert!(seen.iter().all(|&n| n == 1), "{width} × {height}, {budget}");
+                let now = pace.next(part);
+                let started = Instant::now();
+                device.dispatch(scene, &tile, &now)?;
+                pace.measured(&now, started.elapsed());
+                rest = slices::after(part, now);
             }
-        }
+            Ok(pixel_sums(&device.read(&tile)?))
+        })
     }
+}
+
+fn pixel_sums(bytes: &[u8]) -> Vec<PixelSum> {
+    let wide = |[low, high]: [u32; 2]| u64::from(low) | (u64::from(high) << 32);
+    let of = |bytes: &[u8]| {
+        let [r, g, b, rays] = bytemuck::pod_read_unaligned::<Sum>(bytes).words.map(wide);
+        PixelSum { r, g, b, rays }
+    };
+    bytes.chunks_exact(size_of::<Sum>()).map(of).collect()
 }
