@@ -7,8 +7,9 @@
 
 use render_node::render::conformance::{render_all, settings_of};
 use render_node::render::cpu::CpuBackend;
-use render_node::render::gpu::GpuBackend;
 use render_node::render::gpu::spirv::Exactness;
+use render_node::render::vulkan::VulkanBackend;
+use render_node::render::wgpu::WgpuBackend;
 use render_node::render::{Backend, Brake};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -107,15 +108,22 @@ fn a_scene_scaled_by_a_power_of_two_is_the_same_scene() {
     assert_ne!(golden["room-times-1e9"], golden["room"], "10^9 is no power of two");
 }
 
+/// Both ways to a device.
+fn both_ways(driver: Driver) -> [Box<dyn Backend>; 2] {
+    let device = Some(driver.device());
+    [Box::new(WgpuBackend::new(device).unwrap()), Box::new(VulkanBackend::new(device).unwrap())]
+}
+
 #[test]
 fn every_vulkan_device_comes_to_the_golden_hashes() {
     with_drivers("every_vulkan_device_comes_to_the_golden_hashes", |drivers| {
-        for driver in drivers {
-            let mut backend = GpuBackend::new(Some(driver.device())).unwrap();
-            let device = backend.describe().device;
-            assert!(device.contains(driver.device()), "{device} is not {driver:?}");
-            assert_eq!(disagreements(&hashes(&mut backend), &golden()), [""; 0], "{device}");
-            println!("{device}: all {} scenes", golden().len());
+        for (driver, mut backend) in
+            drivers.iter().flat_map(|&driver| both_ways(driver).map(|backend| (driver, backend)))
+        {
+            let found = backend.describe();
+            assert!(found.device.contains(driver.device()), "{found:?} is not {driver:?}");
+            assert_eq!(disagreements(&hashes(&mut *backend), &golden()), [""; 0], "{found:?}");
+            println!("{}, {}: all {} scenes", found.backend, found.device, golden().len());
         }
     });
 }
@@ -140,11 +148,12 @@ fn parts_of_a_frame_add_up_to_the_whole() {
 fn parts_add_up_on_a_vulkan_device_and_other_trees_change_nothing() {
     with_drivers("parts_add_up_on_a_vulkan_device_and_other_trees_change_nothing", |_| {
         let golden = golden();
-        let mut backend = GpuBackend::new(Some(Driver::Lavapipe.device())).unwrap();
-        for scene in tessera_scenes::conformance() {
-            load(&mut backend, &scene, Shape { leaf_size: 1, bins: 1 });
-            let frame = render_in_parts(&mut backend, &scene, (29, 11), 3);
-            assert_eq!(sums::hash(&frame), golden[scene.name], "{}", scene.name);
+        for mut backend in both_ways(Driver::Lavapipe) {
+            for scene in tessera_scenes::conformance() {
+                load(&mut *backend, &scene, Shape { leaf_size: 1, bins: 1 });
+                let frame = render_in_parts(&mut *backend, &scene, (29, 11), 3);
+                assert_eq!(sums::hash(&frame), golden[scene.name], "{}", scene.name);
+            }
         }
     });
 }
@@ -174,7 +183,7 @@ fn without_no_contraction_pixels_change() {
     with_drivers("without_no_contraction_pixels_change", |_| {
         let device = Some(Driver::Lavapipe.device());
         let mut backend =
-            GpuBackend::with_kernel(device, &wgsl::source(), Exactness::Dropped).unwrap();
+            WgpuBackend::with_kernel(device, &wgsl::source(), Exactness::Dropped).unwrap();
         let differing = disagreements(&hashes(&mut backend), &golden());
         println!("without NoContraction {} scenes differ: {differing:?}", differing.len());
         assert!(!differing.is_empty());
@@ -190,7 +199,7 @@ fn without_the_denormal_rule_devices_disagree() {
             .map(|driver| {
                 let device = Some(driver.device());
                 let mut backend =
-                    GpuBackend::with_kernel(device, &source, Exactness::Kept).unwrap();
+                    WgpuBackend::with_kernel(device, &source, Exactness::Kept).unwrap();
                 hashes(&mut backend)
             })
             .collect();
@@ -264,7 +273,7 @@ fn without_the_box_rule_trees_disagree() {
         let without_rule = replace_body(&bare, "fn interval_holds(", "return true;");
         let [kept, dropped] = [bare, without_rule].map(|source| {
             let device = Some(Driver::Lavapipe.device());
-            let mut backend = GpuBackend::with_kernel(device, &source, Exactness::Kept).unwrap();
+            let mut backend = WgpuBackend::with_kernel(device, &source, Exactness::Kept).unwrap();
             let all = tessera_scenes::conformance();
             all.iter()
                 .filter(|scene| {

@@ -6,8 +6,8 @@ use crate::{NO_AIM, row};
 use anyhow::{Context as _, ensure};
 use render_node::render::conformance;
 use render_node::render::cpu::CpuBackend;
-use render_node::render::gpu::GpuBackend;
 use render_node::render::gpu::spirv::Exactness;
+use render_node::render::wgpu::WgpuBackend;
 use render_node::render::{Backend as _, Brake};
 use std::process::Command;
 use std::sync::Arc;
@@ -151,7 +151,7 @@ fn honest(device: &Device, all: &[Work]) -> anyhow::Result<Seen> {
         kernel = replace_body(&kernel, "fn root(", "return sqrt(x);")?;
     }
     let name = Some(device.driver.device());
-    let mut backend = GpuBackend::with_kernel(name, &kernel, Exactness::Dropped)?;
+    let mut backend = WgpuBackend::with_kernel(name, &kernel, Exactness::Dropped)?;
     let mut seen = Seen {
         least: Likeness::SAME,
         unlike: 0,

@@ -7,7 +7,7 @@
 //! Map: [`master`] (jobs of many units) → [`nodes`] (a thousand nodes) → [`faults`] (bad ones) → [`tiles`] (results on their way) → [`portal`] (a page that shows them) → [`pictures`]
 //! (rendering) → [`attacks`] (what cheating brings, and finding it costs) → [`alike`] (what devices that are not exact make) →
 //! [`ladder`] (a file to a ladder) → [`live`] (streams) → [`hour`] (a long one) →
-//! [`segments`] (telling false renditions from true). `bench attacks`, `bench alike`, `bench faults`, `bench ladder`, `bench live`, `bench hour`, `bench nodes`, `bench portal` and
+//! [`segments`] (telling false renditions from true). `bench attacks`, `bench alike`, `bench faults`, `bench ladder`, `bench live`, `bench hour`, `bench nodes`, `bench pictures`, `bench portal` and
 //! `bench segments` print one part alone.
 
 mod alike;
@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
         Some("hour") => return hour::accelerate().await,
         Some("faults") => return faults::endure().await,
         Some("nodes") => return nodes::crowd().await,
+        Some("pictures") => return pictures::render_pictures(),
         Some("portal") => return portal::watch_a_large_job().await,
         Some("live") => return live::stream().await,
         _ => {}
