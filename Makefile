@@ -34,7 +34,7 @@ help:
 	@echo 'make deb     build a Debian package of render-node; leaves it in target/deb/'
 	@echo 'make bench   print every figure this project claims, measured here and now'
 	@echo '             PEERS=folder            also other renderers, see scripts/peers'
-	@echo '             target/release/bench PART   one part: attacks, alike, nodes, faults, portal, ladder, live, hour, segments'
+	@echo '             target/release/bench PART   one part: attacks, alike, nodes, faults, portal, pictures, ladder, live, hour, segments'
 	@echo 'make soak    four hundred kills of master and nodes in one run, 10^7 audited pixels of honest'
 	@echo '             nodes, and three streams for a minute while their workers are killed: an hour'
 	@echo 'make deps    only install the system packages that make demo needs'

@@ -210,6 +210,8 @@ pub(crate) struct DemoArgs {
 pub(crate) enum NodeKind {
     /// The processor.
     Cpu,
+    /// A GPU, through Vulkan itself.
+    Vulkan,
     /// A GPU, through portable compute shaders.
     Wgpu,
     /// The same, with arithmetic as the driver likes it: gets tolerant jobs only.
@@ -221,6 +223,7 @@ impl NodeKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
+            Self::Vulkan => "vulkan",
             Self::Wgpu => "wgpu",
             Self::WgpuFast => "wgpu-fast",
         }
@@ -230,6 +233,7 @@ impl NodeKind {
     pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Cpu => &["--backend", "cpu"],
+            Self::Vulkan => &["--backend", "vulkan"],
             Self::Wgpu => &["--backend", "wgpu"],
             Self::WgpuFast => &["--backend", "wgpu", "--arithmetic", "fast"],
         }

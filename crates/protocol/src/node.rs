@@ -43,7 +43,7 @@ pub struct ConformanceHash {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceView {
-    /// `cpu` or `wgpu`.
+    /// `cpu`, `wgpu` or `vulkan`.
     pub backend: String,
     /// The device's and driver's own words.
     pub device: String,

@@ -1911,7 +1911,7 @@ export interface components {
         DeviceClass: "exact" | "tolerant";
         /** @description What a device is. */
         DeviceView: {
-            /** @description `cpu` or `wgpu`. */
+            /** @description `cpu`, `wgpu` or `vulkan`. */
             backend: string;
             /** @description The hashes it shows for that kernel. */
             conformance: components["schemas"]["ConformanceHash"][];
