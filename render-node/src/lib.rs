@@ -7,12 +7,14 @@
 //! pixel are the same. A device that cannot promise that gets no exact work.
 //!
 //! Map: [`render`] (backends, the scene's source, conformance) → [`house`] (when the machine may be used) →
-//! [`agent`] (lease, render, commit) → [`install`] (as a service) → [`update`] (of its program) → `main.rs` and
-//! [`commands`] (the command line).
+//! [`agent`] (lease, render, commit) → `install` (as a service, on Linux) → [`update`] (of its program) → `main.rs`
+//! and [`commands`] (the command line); [`machine`] is what all of them ask the operating system.
 
 pub mod agent;
 pub mod commands;
 pub mod house;
+#[cfg(target_os = "linux")]
 pub mod install;
+pub mod machine;
 pub mod render;
 pub mod update;

@@ -1,10 +1,9 @@
 //! The program `render-node`.
 
 use clap::{Parser, Subcommand};
-use render_node::commands::{
-    check, house, install, release, render, run, stake, status, update, wish,
-};
-use render_node::install::Layout;
+use render_node::commands::{check, house, release, render, run, stake, status, wish};
+#[cfg(target_os = "linux")]
+use render_node::commands::{install, update};
 use std::process::ExitCode;
 use tessera_protocol::node::NodeWish;
 
@@ -24,10 +23,13 @@ enum Command {
     Check(check::Arguments),
     /// Work for a master until told to stop.
     Run(run::Arguments),
+    #[cfg(target_os = "linux")]
     /// Make the node a service of this machine, which starts with it.
     Install(install::Arguments),
+    #[cfg(target_os = "linux")]
     /// Stop the service and remove it.
     Uninstall(install::Removal),
+    #[cfg(target_os = "linux")]
     /// Ask the farm for another release of the service's program at once; the service does each hour.
     Update(update::Arguments),
     /// Make releases that nodes take: for a farm's operator.
@@ -59,13 +61,17 @@ enum Command {
 
 fn main() -> ExitCode {
     quiet_the_device_chooser();
+    #[cfg(target_os = "linux")]
     speak_for_the_service();
     let result = match Arguments::parse().command {
         Command::Render(arguments) => render::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        #[cfg(target_os = "linux")]
         Command::Install(arguments) => install::install(&arguments),
+        #[cfg(target_os = "linux")]
         Command::Uninstall(arguments) => install::uninstall(&arguments),
+        #[cfg(target_os = "linux")]
         Command::Update(arguments) => update::run(&arguments),
         Command::Release(order) => release::run(&order),
         Command::Status(arguments) => status::run(&arguments),
@@ -91,6 +97,7 @@ fn main() -> ExitCode {
 
 /// Where the node of this machine is a service, what is asked and said without further words is of it, if the
 /// user may read whom it works for. The service itself is told everything.
+#[cfg(target_os = "linux")]
 fn speak_for_the_service() {
     let command = std::env::args().nth(1);
     let is_told = std::env::var_os("TESSERA_MASTER").is_some()
@@ -99,7 +106,7 @@ fn speak_for_the_service() {
     if is_told || matches!(command.as_deref(), Some("run" | "install" | "uninstall")) {
         return;
     }
-    for (name, value) in Layout::of_this_machine().words() {
+    for (name, value) in render_node::install::Layout::of_this_machine().words() {
         if std::env::var_os(name).is_none() {
             // SAFETY: no other thread has started yet that could read the environment meanwhile.
             unsafe { std::env::set_var(name, value) };

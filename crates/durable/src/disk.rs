@@ -40,9 +40,22 @@ pub trait Disk {
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>>;
 }
 
-/// The operating system's file systems. Unix only: elsewhere folders cannot be synced this way.
+/// The operating system's file systems.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsDisk;
+
+#[cfg(not(windows))]
+fn open_dir(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Windows opens a folder only for who says that it is one, and flushes only what may be written to.
+#[cfg(windows)]
+fn open_dir(path: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+    OpenOptions::new().write(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
+}
 
 impl Disk for OsDisk {
     type File = File;
@@ -78,7 +91,7 @@ impl Disk for OsDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        open_dir(path)?.sync_all()
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

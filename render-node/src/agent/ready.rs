@@ -1,7 +1,6 @@
 //! What the node has to say to those who wait for it to join, and hears from those who renew its program.
 
 use super::Config;
-use sd_notify::NotifyState;
 use tessera_protocol::release::ReleaseVersion;
 
 /// Tells systemd, where it started the node, that it has joined (sd_notify(3)); and that a release which was on
@@ -10,9 +9,13 @@ pub(super) fn say(config: &Config) {
     if let Some(updates) = &config.updates {
         updates.joined();
     }
-    let status = format!("works for {} as {}", config.master, config.name);
-    // Nobody may be listening: then there is nobody to tell.
-    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    #[cfg(target_os = "linux")]
+    {
+        use sd_notify::NotifyState;
+        let status = format!("works for {} as {}", config.master, config.name);
+        // Nobody may be listening: then there is nobody to tell.
+        let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    }
 }
 
 /// Which release lies ready to be started in place of this program; waits until one does.

@@ -2,12 +2,14 @@
 
 pub mod check;
 pub mod house;
+#[cfg(target_os = "linux")]
 pub mod install;
 pub mod release;
 pub mod render;
 pub mod run;
 pub mod stake;
 pub mod status;
+#[cfg(target_os = "linux")]
 pub mod update;
 pub mod wish;
 

@@ -1,6 +1,7 @@
 //! `render-node render FILE`: one frame, no master. The reference for everything else.
 
 use super::BackendArguments;
+use crate::machine::cpu_seconds;
 use crate::render::Brake;
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -240,12 +241,6 @@ fn write(
     };
     std::fs::write(&arguments.output, bytes)
         .with_context(|| format!("{} cannot be written", arguments.output.display()))
-}
-
-/// CPU time of this process so far, all threads together.
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 /// The most memory that this process held, in MiB; 0 where the system doesn't tell.

@@ -3,6 +3,7 @@
 use super::BackendArguments;
 use crate::agent::{self, AgentError, Config};
 use crate::house::House;
+use crate::machine;
 use crate::render::conformance;
 use crate::update::{self, Updates};
 use anyhow::anyhow;
@@ -13,7 +14,6 @@ use tessera_client::MasterArguments;
 use tessera_protocol::RayPrice;
 use tessera_protocol::node::{DeviceClass, DeviceView};
 use tessera_reference::kernel_id;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
@@ -35,6 +35,7 @@ pub struct Arguments {
     #[arg(long, value_name = "TOKENS")]
     ask: Option<RayPrice>,
     /// Run, and ask the master for, releases of this program that are signed by the key in this file; without, none.
+    #[cfg(target_os = "linux")]
     #[arg(long, value_name = "FILE")]
     update_key: Option<PathBuf>,
     #[command(flatten)]
@@ -45,8 +46,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     log_to_stderr();
     let state = &arguments.state;
-    let key = arguments.update_key.as_deref();
-    let running = key.map(|key| update::start::start(state, key)).transpose()?;
+    #[cfg(target_os = "linux")]
+    let running = arguments.update_key.as_deref();
+    #[cfg(target_os = "linux")]
+    let running = running.map(|key| update::start::start(state, key)).transpose()?;
+    #[cfg(not(target_os = "linux"))]
+    let running = None;
     let (master, token) = (arguments.master.address()?, arguments.master.token()?);
     let house = House::watch(&arguments.state).map_err(|reason| anyhow!(reason))?;
     let mut backend = arguments.backend.open()?;
@@ -61,7 +66,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         master,
         token,
         state: arguments.state.clone(),
-        name: arguments.name.clone().unwrap_or_else(machine_name),
+        name: arguments.name.clone().or_else(machine::name).unwrap_or_else(|| "node".to_owned()),
         device: DeviceView {
             backend: description.backend.to_owned(),
             device: description.device,
@@ -75,7 +80,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let stop = told_to_stop()?;
+        let stop = machine::told_to_stop()?;
         anyhow::Ok(agent::run(config, backend, stop).await?)
     });
     // A preparation that cannot be interrupted must not hold up the end of the program.
@@ -91,18 +96,6 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// Ready on the first SIGINT or SIGTERM.
-fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -111,9 +104,4 @@ fn log_to_stderr() {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-}
-
-fn machine_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "node".to_owned() } else { name.trim().to_owned() }
 }

@@ -1,8 +1,8 @@
 //! What the owner of the machine allows, and what follows from it.
 
 use super::hours::{Hours, MinuteOfWeek};
+use crate::machine;
 use serde::{Deserialize, Serialize};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 use tessera_durable::{Access, OsDisk, write_file};
@@ -37,6 +37,9 @@ impl HouseRules {
     /// What the machine does not tell and the rules ask for: sentences for people.
     pub fn cannot_be_kept(&self, seen: &Observation) -> Vec<&'static str> {
         let mut gaps = Vec::new();
+        if self.only_when_idle && !cfg!(target_os = "linux") {
+            gaps.push("only on Linux is it seen who uses the processor: only-when-idle minds NVIDIA GPUs alone");
+        }
         if self.max_temperature_c.is_some() && seen.temperature_c.is_none() {
             gaps.push("this machine tells no temperature, so max-temperature cannot be kept");
         }
@@ -72,9 +75,7 @@ impl HouseRules {
         let text = serde_json::to_vec_pretty(self).expect("rules are plain fields");
         write_file(&OsDisk, &path, &text, Access::Umask).map_err(|error| error.to_string())?;
         // The service has a user of its own, and root writes for it, whatever root's umask is.
-        let readable = std::fs::Permissions::from_mode(0o644);
-        std::fs::set_permissions(&path, readable)
-            .map_err(|error| format!("{}: {error}", path.display()))
+        machine::let_all_read(&path).map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 

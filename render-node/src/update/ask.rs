@@ -1,10 +1,10 @@
 //! While a node works it asks for releases, and fetches them into the slot that is free.
 
-use super::UpdateError;
 use super::folder::Folder;
 use super::program;
 use super::slots::{Offer, Slotted};
-use super::start::Running;
+use super::{Running, UpdateError};
+use crate::machine::Hangups;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tessera_client::{MasterAddress, Releases};
 use tessera_protocol::release::ReleaseVersion;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -57,8 +56,8 @@ impl Updates {
                 return warn!("release {} could not be kept: {error}", self.running.version);
             }
         }
-        match signal(SignalKind::hangup()) {
-            Ok(hangup) => drop(tokio::spawn(Arc::clone(self).keep_asking(hangup))),
+        match Hangups::listen() {
+            Ok(hangups) => drop(tokio::spawn(Arc::clone(self).keep_asking(hangups))),
             Err(error) => warn!("releases are not asked for: {error}"),
         }
     }
@@ -83,7 +82,7 @@ impl Updates {
         }
     }
 
-    async fn keep_asking(self: Arc<Self>, mut hangup: Signal) {
+    async fn keep_asking(self: Arc<Self>, mut hangups: Hangups) {
         loop {
             match self.ask().await {
                 Ok(Some(version)) => {
@@ -95,7 +94,7 @@ impl Updates {
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                _ = hangup.recv() => {}
+                () = hangups.next() => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Updates of a node's program: signed, in two slots, on trial until it has joined, and rolled back.
 //!
 //! The program that was installed belongs to root, is what systemd starts, and is never changed here. At its
-//! start it chooses ([`start`]): itself, or a release in the state folder that is higher, and becomes that one.
+//! start it chooses (`start`): itself, or a release in the state folder that is higher, and becomes that one.
 //! While a node works it asks for releases ([`ask`]), and ends when one lies ready, to be started again.
 //!
 //! | in the state folder | what |
@@ -20,13 +20,18 @@
 //!   command line of the unit. They change by addition only: the installed program may be years old. What a
 //!   release leaves in the state folder, the one before has to be able to read, since it may be rolled back.
 //!
-//! Reading order: [`slots`] (the rule) → [`program`] (is it what was signed, and how it is run) → [`folder`] →
-//! [`start`] → [`ask`].
+//! Only Linux has memory that can be sealed and become a program, so nodes elsewhere renew nothing by themselves.
+//!
+//! Reading order: [`slots`] (the rule) → [`program`] (is it signed, and for here) → [`folder`] → `sealed` (how it
+//! is run) → `start` → [`ask`].
 
 pub mod ask;
 pub mod folder;
 pub mod program;
+#[cfg(target_os = "linux")]
+pub mod sealed;
 pub mod slots;
+#[cfg(target_os = "linux")]
 pub mod start;
 
 use std::path::PathBuf;
@@ -48,8 +53,22 @@ pub fn installed() -> ReleaseVersion {
 
 /// What this program runs on, and what releases for it have to be for.
 pub fn target() -> String {
-    let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
-    format!("{}-unknown-{}-{libc}", std::env::consts::ARCH, std::env::consts::OS)
+    let system = match (std::env::consts::OS, cfg!(target_env = "musl")) {
+        ("macos", _) => "apple-darwin",
+        ("windows", _) => "pc-windows",
+        (_, true) => "unknown-linux-musl",
+        (_, false) => "unknown-linux-gnu",
+    };
+    format!("{}-{system}", std::env::consts::ARCH)
+}
+
+/// What this process is.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    /// As which version.
+    pub version: ReleaseVersion,
+    /// Whose releases it takes.
+    pub key: ReleaseKey,
 }
 
 /// Why there is no update, or why a program is not run.

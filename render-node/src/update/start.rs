@@ -2,21 +2,12 @@
 
 use super::folder::Folder;
 use super::slots::{Choice, STARTS_ALLOWED, Slotted};
-use super::{RELEASE_VARIABLE, UpdateError, installed, program};
+use super::{RELEASE_VARIABLE, Running, UpdateError, installed, program, sealed};
 use crate::agent::identity::{IdentityError, StateFolder};
 use std::path::Path;
 use tessera_protocol::ReleaseKey;
 use tessera_protocol::release::ReleaseVersion;
 use tracing::{info, warn};
-
-/// What this process is.
-#[derive(Debug, Clone, Copy)]
-pub struct Running {
-    /// As which version.
-    pub version: ReleaseVersion,
-    /// Whose releases it takes.
-    pub key: ReleaseKey,
-}
 
 /// Why nothing could be chosen.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +73,7 @@ fn chosen_before() -> Option<ReleaseVersion> {
 fn become_it(folder: &Folder, chosen: &Slotted, key: ReleaseKey) -> UpdateError {
     let path = folder.program(chosen.slot);
     let checked = program::check(&chosen.release, key);
-    match checked.and_then(|()| program::load(&path, &chosen.release)) {
+    match checked.and_then(|()| sealed::load(&path, &chosen.release)) {
         Ok(sealed) => {
             info!("running release {} out of slot {}", chosen.release.version, chosen.slot.name());
             UpdateError::file("start", path)(sealed.run())

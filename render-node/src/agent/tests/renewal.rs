@@ -1,8 +1,7 @@
 //! What becomes of a lease when a release lies ready in the middle of it.
 
 use super::*;
-use crate::update::installed;
-use crate::update::start::Running;
+use crate::update::{Running, installed};
 use tessera_protocol::ReleaseKey;
 use tessera_protocol::release::ReleaseVersion;
 
