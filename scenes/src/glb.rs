@@ -6,7 +6,8 @@
 mod document;
 
 use crate::model::{
-    Alpha, Attachment, Channel, Keys, LampKind, Material, Model, Node, Part, Placement, Wrap,
+    Alpha, Attachment, Channel, Keys, LampKind, Material, Model, Node, Part, Placement, Reading,
+    Texture, TextureId, Wrap,
 };
 use document as json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,8 @@ impl Model {
         for texture in &self.textures {
             writer.texture(texture);
         }
-        writer.root.materials = self.materials.iter().map(material).collect();
+        writer.root.materials =
+            self.materials.iter().map(|described| material(described, &self.textures)).collect();
         for parts in &self.meshes {
             let primitives = parts.iter().map(|part| writer.primitive(part)).collect();
             writer.root.meshes.push(json::Mesh { primitives });
@@ -116,12 +118,13 @@ impl Writer {
             normal: (!part.normals.is_empty()).then(|| self.floats(&part.normals, false)),
             tangent: (!part.tangents.is_empty()).then(|| self.floats(&part.tangents, false)),
             texcoord_0: (!part.uvs.is_empty()).then(|| self.floats(&part.uvs, false)),
+            texcoord_1: (!part.second_uvs.is_empty()).then(|| self.floats(&part.second_uvs, false)),
         };
         let indices = (!part.indices.is_empty()).then(|| self.indices(&part.indices));
         json::Primitive { attributes, indices, material: part.material.map(|id| id.0) }
     }
 
-    fn texture(&mut self, texture: &crate::model::Texture) {
+    fn texture(&mut self, texture: &Texture) {
         let mime_type = match texture.file {
             crate::model::PictureFile::Png => "image/png",
             crate::model::PictureFile::Jpeg => "image/jpeg",
@@ -202,6 +205,9 @@ impl Writer {
         if self.root.materials.iter().any(|material| material.extensions.is_some()) {
             self.root.extensions_used.push("KHR_materials_emissive_strength");
         }
+        if model.textures.iter().any(|texture| transform(&texture.reading).is_some()) {
+            self.root.extensions_used.push("KHR_texture_transform");
+        }
         if !self.lamps.is_empty() {
             self.root.extensions_used.push("KHR_lights_punctual");
             self.root.extensions =
@@ -225,9 +231,26 @@ fn wrap(wrap: Wrap) -> u32 {
     }
 }
 
-fn material(material: &Material) -> json::Material {
-    let texture =
-        |id: Option<crate::model::TextureId>| id.map(|id| json::TextureInfo { index: id.0 });
+/// What the file says of a texture's coordinates beyond their set; `None` if nothing.
+fn transform(reading: &Reading) -> Option<json::TextureExtensions> {
+    let Reading { scale, turn_deg, offset, .. } = *reading;
+    let plain = Reading { set: reading.set, ..Reading::PLAIN } == *reading;
+    (!plain).then(|| json::TextureExtensions {
+        transform: json::TextureTransform {
+            offset: wide(offset),
+            rotation: f64::from(turn_deg).to_radians(),
+            scale: wide(scale),
+        },
+    })
+}
+
+fn material(material: &Material, textures: &[Texture]) -> json::Material {
+    let info = |id: TextureId| {
+        let reading = &textures[id.0].reading;
+        let tex_coord = (reading.set > 0).then_some(reading.set);
+        json::TextureInfo { index: id.0, tex_coord, extensions: transform(reading) }
+    };
+    let texture = |id: Option<TextureId>| id.map(info);
     let (alpha_mode, alpha_cutoff) = match material.alpha {
         Alpha::Opaque => ("OPAQUE", None),
         Alpha::Mask(cutoff) => ("MASK", Some(cutoff.into())),
@@ -243,7 +266,7 @@ fn material(material: &Material) -> json::Material {
         },
         normal_texture: material
             .normal_texture
-            .map(|id| json::NormalTexture { index: id.0, scale: material.normal_scale.into() }),
+            .map(|id| json::NormalTexture { info: info(id), scale: material.normal_scale.into() }),
         emissive_factor: wide(material.emissive),
         emissive_texture: texture(material.emissive_texture),
         alpha_mode,

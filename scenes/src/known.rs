@@ -11,7 +11,7 @@ use crate::Scene;
 use crate::conformance::{denormal_trap, sealed};
 use crate::environment::{Packing, sky};
 use crate::maths::{Quat, Vec3, turn};
-use crate::model::{Alpha, Lamp, LampKind, Material, Model, Node};
+use crate::model::{Alpha, Lamp, LampKind, Material, Model, Node, Reading};
 use crate::picture::Picture;
 use crate::shapes::{card, cuboid, floor, quad};
 use brdf::Surface;
@@ -108,7 +108,7 @@ impl KnownAnswer {
 
 /// Every scene with a known answer.
 pub fn known_answers() -> Vec<KnownAnswer> {
-    let mut all = vec![emitter(), upright(), sealed_ball(), trap()];
+    let mut all = vec![emitter(), upright(), turned_texture(), sealed_ball(), trap()];
     all.extend([sky_axes("sky-axes", 0.0), sky_axes("sky-axes-turned", 90.0)]);
     all.extend(lamps());
     all.extend(under_even_sky());
@@ -138,14 +138,29 @@ fn emitter() -> KnownAnswer {
 }
 
 /// Red top left, green top right, blue bottom left, white bottom right.
-fn upright() -> KnownAnswer {
-    let mut model = Model::new();
-    let quarters = |x: u32, y: u32| match (x < 8, y < 8) {
+fn quarters(x: u32, y: u32) -> [u8; 3] {
+    match (x < 8, y < 8) {
         (true, true) => [255, 0, 0],
         (false, true) => [0, 255, 0],
         (true, false) => [0, 0, 255],
         (false, false) => [255, 255, 255],
+    }
+}
+
+/// What is claimed where each pixel is one texel of the quarters, of which that at (x, y) shows.
+fn show_quarters(seen: impl Fn(u32, u32) -> (u32, u32)) -> Vec<Option<[f64; 3]>> {
+    let claim = |i: u32| {
+        let (x, y) = seen(i % SIDE, i / SIDE);
+        // Filtering mixes the quarters near their borders and, the texture repeating, at its edge.
+        let clear = |k: u32| (2..6).contains(&(k % 8));
+        let colour = quarters(x, y).map(|c| f64::from(c) / 255.0);
+        (clear(x) && clear(y)).then_some(colour)
     };
+    (0..SIDE * SIDE).map(claim).collect()
+}
+
+fn upright() -> KnownAnswer {
+    let mut model = Model::new();
     let texture = model.picture(Picture::opaque(16, 16, quarters));
     let material = Material { emissive_texture: Some(texture), ..Material::lamp([1.0; 3]) };
     // The card just fills the picture: a pixel is a texel.
@@ -154,14 +169,31 @@ fn upright() -> KnownAnswer {
     let note =
         "A texture lies the right way up and is decoded from sRGB: red, green above blue, white.";
     let scene = Scene { max_bounces: 0, ..scene("upright", note, &model) };
-    let claim = |i: u32| {
-        let (x, y) = (i % SIDE, i / SIDE);
-        // Filtering mixes the quarters near their borders and, the texture repeating, at its edge.
-        let clear = |k: u32| (2..6).contains(&(k % 8));
-        let colour = quarters(x, y).map(|c| f64::from(c) / 255.0);
-        (clear(x) && clear(y)).then_some(colour)
+    let expected = show_quarters(|x, y| (x, y));
+    KnownAnswer { scene, expected, agreement: Agreement::EachPixel(1e-6) }
+}
+
+/// The same card, its texture read at a second set that shows twice as much of it as fits, halved
+/// and turned by a quarter: what was at the left is at the top.
+fn turned_texture() -> KnownAnswer {
+    let mut model = Model::new();
+    let base = model.picture(Picture::opaque(2, 2, |_, _| [0; 3]));
+    let reading = Reading { set: 1, scale: [0.5; 2], turn_deg: 90.0, offset: [0.0, 1.0] };
+    let texture = model.picture_read(Picture::opaque(16, 16, quarters), reading);
+    let material = Material {
+        base_texture: Some(base),
+        emissive_texture: Some(texture),
+        ..Material::lamp([1.0; 3])
     };
-    let expected = (0..SIDE * SIDE).map(claim).collect();
+    let mut card = card([0.0; 3], 2.0, 2.0);
+    card.second_uvs = card.uvs.iter().map(|uv| uv.map(|x| 2.0 * x)).collect();
+    model.thing(card, material);
+    model.camera([0.0, 0.0, 4.0], [0.0; 3], 2.0 * libm::atanf(0.25).to_degrees());
+    let note = "A texture's own coordinates, scaled, then turned anticlockwise, then moved: its \
+                picture turns clockwise.";
+    let scene = Scene { max_bounces: 0, ..scene("turned-texture", note, &model) };
+    // u' = v and v' = 1 - u.
+    let expected = show_quarters(|x, y| (y, SIDE - 1 - x));
     KnownAnswer { scene, expected, agreement: Agreement::EachPixel(1e-6) }
 }
 

@@ -28,7 +28,7 @@ pub struct Model {
     pub(crate) channels: Vec<Channel>,
 }
 
-/// A picture and how it continues outside of 0..1.
+/// A picture, where it is read, and how it continues outside of 0..1.
 #[derive(Debug, Clone)]
 pub struct Texture {
     /// The texels.
@@ -39,6 +39,27 @@ pub struct Texture {
     pub wrap_u: Wrap,
     /// Beyond the top and bottom edge.
     pub wrap_v: Wrap,
+    /// At which coordinates it is read.
+    pub reading: Reading,
+}
+
+/// Which of a part's coordinates a texture is read at, and how they are scaled, turned and moved
+/// before (KHR_texture_transform).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// 0 for [`Part::uvs`], 1 for [`Part::second_uvs`].
+    pub set: usize,
+    /// The scale.
+    pub scale: [f32; 2],
+    /// The turn in degrees, anticlockwise where u points right and v down.
+    pub turn_deg: f32,
+    /// The move.
+    pub offset: [f32; 2],
+}
+
+impl Reading {
+    /// The first coordinates as they are.
+    pub const PLAIN: Self = Self { set: 0, scale: [1.0; 2], turn_deg: 0.0, offset: [0.0; 2] };
 }
 
 /// A picture's format inside the `.glb`.
@@ -152,6 +173,8 @@ pub struct Part {
     pub tangents: Vec<[f32; 4]>,
     /// Texture coordinates; v runs downwards.
     pub uvs: Vec<[f32; 2]>,
+    /// Other texture coordinates.
+    pub second_uvs: Vec<[f32; 2]>,
     /// Three corners a triangle, anticlockwise from the front; without any, each three positions.
     pub indices: Vec<u32>,
     /// `None` is glTF's default material: a rough white metal.
@@ -318,8 +341,13 @@ impl Model {
 
     /// Adds a lossless, repeating texture.
     pub fn picture(&mut self, picture: Picture) -> TextureId {
+        self.picture_read(picture, Reading::PLAIN)
+    }
+
+    /// Adds a lossless, repeating texture, read at coordinates of its own.
+    pub fn picture_read(&mut self, picture: Picture, reading: Reading) -> TextureId {
         let (wrap_u, wrap_v) = (Wrap::Repeat, Wrap::Repeat);
-        self.texture(Texture { picture, file: PictureFile::Png, wrap_u, wrap_v })
+        self.texture(Texture { picture, file: PictureFile::Png, wrap_u, wrap_v, reading })
     }
 
     /// Adds a material.

@@ -105,6 +105,7 @@ pub fn join(parts: impl IntoIterator<Item = Part>) -> Part {
         all.normals.extend(part.normals);
         all.tangents.extend(part.tangents);
         all.uvs.extend(part.uvs);
+        all.second_uvs.extend(part.second_uvs);
     }
     all
 }
@@ -129,6 +130,7 @@ pub fn unindexed(part: &Part) -> Part {
         normals: spread(&part.normals, &part.indices),
         tangents: spread(&part.tangents, &part.indices),
         uvs: spread(&part.uvs, &part.indices),
+        second_uvs: spread(&part.second_uvs, &part.indices),
         indices: Vec::new(),
         material: part.material,
     }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 /// "There is none", where an index is expected.
 pub const NONE: u32 = u32::MAX;
 
-/// A corner of triangles, in its mesh's own space.
+/// A corner of triangles, in its mesh's own space; or a record of what more there is of a corner,
+/// see [`Vertex::more`].
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct Vertex {
@@ -27,14 +28,26 @@ pub struct Vertex {
     pub tangent: [f32; 4],
 }
 
+impl Vertex {
+    /// Further pairs of texture coordinates that a record has room for.
+    pub const FURTHER: usize = 3;
+
+    /// The record of a corner's colour, alpha last, and of its further texture coordinates.
+    pub fn more(color: [f32; 4], further: [[f32; 2]; Self::FURTHER]) -> Self {
+        let [[u, v], [x1, y1], [x2, y2]] = further;
+        Self { position: [x1, y1, 0.0], u, normal: [x2, y2, 0.0], v, tangent: color }
+    }
+}
+
 /// A triangle: three corners, counter-clockwise seen from its front.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct Triangle {
     /// Indices into the scene's vertices.
     pub corners: [u32; 3],
-    /// Always 0.
-    pub padding: u32,
+    /// How far behind each corner its record lies ([`Vertex::more`]); 0 where there is none, and
+    /// the corners are white.
+    pub more: u32,
 }
 
 /// A mesh: triangles of one material in one space. Not read by the kernel itself.
@@ -84,7 +97,8 @@ pub struct Texture {
     /// Texels down; not 0.
     pub height: u32,
     /// Bits 0–1 wrapping of u, bits 2–3 of v (0 repeat, 1 clamp, 2 mirror); bit 4 nearest texel
-    /// instead of bilinear.
+    /// instead of bilinear; bits 5–6 which texture coordinates: 0 the vertex's own, else the
+    /// further ones of its record, counted from 1.
     pub flags: u32,
 }
 
@@ -99,6 +113,8 @@ impl Texture {
     pub const MIRROR: u32 = 2;
     /// The nearest texel instead of four blended.
     pub const NEAREST: u32 = 1 << 4;
+    /// Where in `flags` it is said which texture coordinates.
+    pub const COORDINATES_SHIFT: u32 = 5;
 }
 
 /// A metallic-roughness material, as glTF 2.0 has it.

@@ -89,7 +89,7 @@ impl World {
             list.push(Mesh { first_triangle, triangle_count: mesh.len() as u32 });
             for corners in mesh {
                 let first = vertices.len() as u32;
-                triangles.push(Triangle { corners: [first, first + 1, first + 2], padding: 0 });
+                triangles.push(Triangle { corners: [first, first + 1, first + 2], more: 0 });
                 vertices.extend(corners.map(|position| Vertex { position, ..Vertex::zeroed() }));
             }
         }

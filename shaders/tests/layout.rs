@@ -63,7 +63,7 @@ macro_rules! compare {
 fn every_struct_has_the_same_fields_at_the_same_offsets() {
     let module = &parse(&wgsl::source());
     compare!(module, Vertex { position, u, normal, v, tangent });
-    compare!(module, Triangle { corners, padding });
+    compare!(module, Triangle { corners, more });
     compare!(
         module,
         Instance {

@@ -12,7 +12,7 @@ struct Vertex {
 
 struct Triangle {
     corners: array<u32, 3>,
-    padding: u32,
+    more: u32,
 }
 
 struct Instance {
@@ -38,6 +38,7 @@ struct Texture {
 const WRAP_REPEAT: u32 = 0u;
 const WRAP_CLAMP: u32 = 1u;
 const NEAREST: u32 = 16u;
+const COORDINATES_SHIFT: u32 = 5u;
 
 struct Material {
     base_color: vec4<f32>,

@@ -90,7 +90,7 @@ fn sample_triangle(light: Light, origin: vec3<f32>, u: f32, v: f32) -> LightSamp
     let distance_squared = dot3(to_light, to_light);
     let cosine = dot3(flat_side.normal, unit3(to_light));
     let material = instances[light.instance].material;
-    let uv = weigh_uv(corners, weights);
+    let uv = texture_uv(materials[material].emission_texture, light.triangle, weights);
     let texel =
         sample_texture(materials[material].emission_texture, uv.x, uv.y, ENCODING_SRGB).color;
     return LightSample(

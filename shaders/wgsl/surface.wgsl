@@ -52,8 +52,39 @@ fn weigh_uv(corners: array<u32, 3>, w: vec3<f32>) -> vec2<f32> {
     );
 }
 
+fn further_uv(triangle: Triangle, number: u32, w: vec3<f32>) -> vec2<f32> {
+    let a = triangle.corners[0] + triangle.more;
+    let b = triangle.corners[1] + triangle.more;
+    let c = triangle.corners[2] + triangle.more;
+    if number == 1u {
+        return weigh_uv(array<u32, 3>(a, b, c), w);
+    }
+    if number == 2u {
+        return vec2<f32>(
+            weigh(vertices[a].position.x, vertices[b].position.x, vertices[c].position.x, w),
+            weigh(vertices[a].position.y, vertices[b].position.y, vertices[c].position.y, w),
+        );
+    }
+    return vec2<f32>(
+        weigh(vertices[a].normal.x, vertices[b].normal.x, vertices[c].normal.x, w),
+        weigh(vertices[a].normal.y, vertices[b].normal.y, vertices[c].normal.y, w),
+    );
+}
+
+fn uv_of(texture: Texture, uv: vec2<f32>, triangle: Triangle, w: vec3<f32>) -> vec2<f32> {
+    let number = texture.flags >> COORDINATES_SHIFT;
+    if number == 0u {
+        return uv;
+    }
+    return further_uv(triangle, number, w);
+}
+
+fn texture_uv(texture: Texture, triangle: u32, w: vec3<f32>) -> vec2<f32> {
+    return uv_of(texture, weigh_uv(triangles[triangle].corners, w), triangles[triangle], w);
+}
+
 fn is_there(seed: u32, instance: u32, material: u32, triangle: u32, weights: vec3<f32>) -> bool {
-    let uv = weigh_uv(triangles[triangle].corners, weights);
+    let uv = texture_uv(materials[material].base_color_texture, triangle, weights);
     let texel =
         sample_texture(materials[material].base_color_texture, uv.x, uv.y, ENCODING_SRGB);
     let alpha = texel.alpha * materials[material].base_color.w;
@@ -64,13 +95,24 @@ fn is_there(seed: u32, instance: u32, material: u32, triangle: u32, weights: vec
     return f32(random) < alpha * 16777216.0;
 }
 
+fn sample_at(
+    texture: Texture,
+    uv: vec2<f32>,
+    triangle: Triangle,
+    w: vec3<f32>,
+    encoding: u32,
+) -> vec3<f32> {
+    let place = uv_of(texture, uv, triangle, w);
+    return sample_texture(texture, place.x, place.y, encoding).color;
+}
+
 fn surface_at(hit: Hit, direction: vec3<f32>) -> Surface {
     let instance = instances[hit.instance];
     let material = materials[instance.material];
-    let corners = triangles[hit.triangle].corners;
-    let a = vertices[corners[0]];
-    let b = vertices[corners[1]];
-    let c = vertices[corners[2]];
+    let triangle = triangles[hit.triangle];
+    let a = vertices[triangle.corners[0]];
+    let b = vertices[triangle.corners[1]];
+    let c = vertices[triangle.corners[2]];
     let w = hit.weights;
     let local = weigh3(a.position, b.position, c.position, w);
     let position = transform_point(instance.local_to_world, local);
@@ -80,7 +122,7 @@ fn surface_at(hit: Hit, direction: vec3<f32>) -> Surface {
         greater(max_magnitude(a.position), max_magnitude(b.position)),
         max_magnitude(c.position),
     );
-    let uv = weigh_uv(corners, w);
+    let uv = weigh_uv(triangle.corners, w);
 
     let viewer = -direction;
     let turned = dot3(flat_side.normal, viewer) < 0.0;
@@ -101,7 +143,7 @@ fn surface_at(hit: Hit, direction: vec3<f32>) -> Surface {
         let side = select(1.0, -1.0, dot3(vertex_normal, smooth_normal) < 0.0);
         let handedness =
             select(a.tangent.w, -a.tangent.w, instance.mirrored == 1u) * side;
-        let map = sample_texture(material.normal_texture, uv.x, uv.y, ENCODING_LINEAR).color;
+        let map = sample_at(material.normal_texture, uv, triangle, w, ENCODING_LINEAR);
         let x = flush((map.x * 2.0 - 1.0) * material.normal_scale);
         let y = flush((map.y * 2.0 - 1.0) * material.normal_scale);
         let z = map.z * 2.0 - 1.0;
@@ -117,16 +159,16 @@ fn surface_at(hit: Hit, direction: vec3<f32>) -> Surface {
         shading = unit3(shading + viewer * (LEAST_COSINE - facing));
     }
 
-    let texel = sample_texture(material.base_color_texture, uv.x, uv.y, ENCODING_SRGB).color;
+    let texel = sample_at(material.base_color_texture, uv, triangle, w, ENCODING_SRGB);
     let base = flush3(texel * material.base_color.xyz);
     let rough =
-        sample_texture(material.metallic_roughness_texture, uv.x, uv.y, ENCODING_LINEAR).color;
+        sample_at(material.metallic_roughness_texture, uv, triangle, w, ENCODING_LINEAR);
     let metallic = flush(rough.z * material.metallic);
     let roughness = flush(rough.y * material.roughness);
     var emission = vec3<f32>(0.0, 0.0, 0.0);
     if instance.first_light != NONE {
         emission = material.emission
-            * sample_texture(material.emission_texture, uv.x, uv.y, ENCODING_SRGB).color;
+            * sample_at(material.emission_texture, uv, triangle, w, ENCODING_SRGB);
     }
     return Surface(
         position,

@@ -58,6 +58,11 @@ pub(crate) enum Real {
 }
 
 impl<'a> Source<'a> {
+    /// Which components texture coordinates may have.
+    pub(crate) fn real_coordinates(self) -> Real {
+        if self.document.quantized { Real::Integers } else { Real::Normalized }
+    }
+
     /// The accessor that `place` names. Its elements must have `lanes` components.
     pub(crate) fn view(self, index: u32, lanes: usize, place: &str) -> Result<View<'a>, Note> {
         let accessor = lookup(&self.document.accessors, "accessors", index, place)?;

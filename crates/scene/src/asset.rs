@@ -21,7 +21,7 @@ use crate::radiance;
 use crate::validate::validate_shared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tessera_shaders::layout::{CanonicalScene, EnvironmentCell, Material, NONE, Texture};
+use tessera_shaders::layout::{CanonicalScene, EnvironmentCell, Material, NONE};
 
 /// A parsed file: everything is decoded once; frames are cheap.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Asset {
             graph: &graph,
             animation: &animation,
             used: &used,
-            materials: &materials.materials,
+            materials: &materials,
             limits,
         };
         let Shown { geometry, deformation, placements, copies } = reader.read(&mut findings);
@@ -335,17 +335,16 @@ impl UsedMaterials {
         Self { numbers: numbers.collect(), list }
     }
 
-    pub(crate) fn needs(&self, primitive: &Primitive, materials: &[Material]) -> Option<Needs> {
+    pub(crate) fn needs<'a>(
+        &self,
+        primitive: &Primitive,
+        materials: &'a Materials,
+    ) -> Option<Needs<'a>> {
         let number = *self.numbers.get(&primitive.material)?;
-        let material = materials.get(number as usize)?;
-        let is_there = |texture: &Texture| texture.first_texel != NONE;
         Some(Needs {
             material: number,
-            tangents: is_there(&material.normal_texture),
-            texture_coordinates: is_there(&material.base_color_texture)
-                || is_there(&material.metallic_roughness_texture)
-                || is_there(&material.normal_texture)
-                || is_there(&material.emission_texture),
+            tangents: materials.materials.get(number as usize)?.normal_texture.first_texel != NONE,
+            coordinates: materials.coordinates.get(number as usize)?,
         })
     }
 }

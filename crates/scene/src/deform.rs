@@ -11,7 +11,7 @@ use crate::error::{Findings, Note};
 use crate::graph::Standing;
 use crate::limits::{Limits, exceeds};
 use crate::math::{Affine, Vec3};
-use crate::mesh::{Asked, Geometry, LocalMesh, MeshDetails, Needs, Outline, Used, read_all};
+use crate::mesh::{Asked, Geometry, LocalMesh, MeshDetails, Outline, Used, read_all};
 use crate::skin::{self, Influences, Skin};
 use std::sync::Arc;
 use tessera_shaders::layout::{Mesh, Triangle, Vertex};
@@ -42,7 +42,9 @@ pub(crate) struct Deformable {
     pub(crate) rest: Outline,
     targets: Vec<Target>,
     influences: Option<Influences>,
-    needs: Needs,
+    material: u32,
+    /// It has a normal map.
+    needs_tangents: bool,
 }
 
 /// What a morph target adds to each vertex.
@@ -117,7 +119,8 @@ impl Deformable {
                 tangents: read("TANGENT", rest.tangents.is_some())?,
             });
         }
-        Ok(Self { rest, targets, influences, needs })
+        let (material, needs_tangents) = (needs.material, needs.tangents);
+        Ok(Self { rest, targets, influences, material, needs_tangents })
     }
 
     /// The vertices under these weights of the morph targets.
@@ -155,7 +158,7 @@ impl Deformable {
                 }
             }
         }
-        LocalMesh::build(&outline, self.needs.tangents)
+        LocalMesh::build(&outline, self.needs_tangents)
     }
 }
 
@@ -204,14 +207,14 @@ impl Deformation {
             triangles: fixed.triangles.to_vec(),
             meshes: fixed.meshes.to_vec(),
             details: fixed.details.to_vec(),
-            reserved: 0,
+            ..Geometry::default()
         };
         for deformed in &self.deformed {
             let primitive = &self.primitives[deformed.primitive];
             let weights = standing.weights.get(&deformed.node).map_or(&[][..], Vec::as_slice);
             let joints = deformed.skin.map(|skin| joints[skin].as_slice());
             let mesh = primitive.shape(weights, joints).map_err(|why| (deformed.node, why))?;
-            geometry.append(mesh, primitive.needs.material);
+            geometry.append(mesh, primitive.material);
         }
         Ok(geometry.into())
     }

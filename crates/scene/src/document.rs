@@ -192,7 +192,7 @@ pub(crate) struct WebpOfTexture {
     pub(crate) source: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TextureInfo {
     pub(crate) index: u32,
@@ -200,6 +200,30 @@ pub(crate) struct TextureInfo {
     pub(crate) tex_coord: u32,
     /// Of a normal texture.
     pub(crate) scale: Option<f64>,
+    #[serde(default)]
+    pub(crate) extensions: TextureInfoExtensions,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TextureInfoExtensions {
+    #[serde(rename = "KHR_texture_transform")]
+    pub(crate) transform: Option<TextureTransform>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct TextureTransform {
+    pub(crate) offset: [f64; 2],
+    pub(crate) rotation: f64,
+    pub(crate) scale: [f64; 2],
+    pub(crate) tex_coord: Option<u32>,
+}
+
+impl Default for TextureTransform {
+    fn default() -> Self {
+        Self { offset: [0.0; 2], rotation: 0.0, scale: [1.0; 2], tex_coord: None }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,19 +4,20 @@ use crate::error::{Findings, Note};
 use serde_json::Value;
 
 /// Understood.
-const SUPPORTED: [&str; 5] = [
+const SUPPORTED: [&str; 6] = [
     "EXT_mesh_gpu_instancing",
     "EXT_texture_webp",
     "KHR_lights_punctual",
     "KHR_materials_emissive_strength",
     "KHR_mesh_quantization",
+    "KHR_texture_transform",
 ];
 
 /// Not read, but the picture is the same without.
 const HARMLESS: [&str; 3] = ["KHR_materials_variants", "KHR_xmp", "KHR_xmp_json_ld"];
 
 /// What the picture lacks. Others are "ignored".
-const LOSSES: [(&str, &str); 14] = [
+const LOSSES: [(&str, &str); 13] = [
     ("KHR_animation_pointer", "ignored, only nodes move"),
     ("KHR_materials_anisotropy", "ignored, highlights are round"),
     ("KHR_materials_clearcoat", "ignored, the surface has no coat"),
@@ -30,7 +31,6 @@ const LOSSES: [(&str, &str); 14] = [
     ("KHR_materials_unlit", "ignored, the surface is lit"),
     ("KHR_materials_volume", "ignored, the surface is rendered opaque"),
     ("KHR_texture_basisu", "ignored, the texture's fallback is used"),
-    ("KHR_texture_transform", "ignored, the texture is neither moved, turned nor scaled"),
 ];
 
 /// Refuses what the file requires and is not understood.

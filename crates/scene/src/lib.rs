@@ -19,7 +19,8 @@
 //! - **Numbers** are finite, never -0, and 0 if below 2^-100. What isn't is refused by name.
 //! - **A mesh** is one glTF primitive, with vertices in the order of the file and those left out
 //!   that nothing uses. Without normals it is flat: each triangle has its own corners. Tangents
-//!   are the file's, or MikkTSpace's, and there only where a normal map asks for them.
+//!   are the file's, or MikkTSpace's, and there only where a normal map asks for them. What more
+//!   its corners have lies in records behind its vertices, one for each of them.
 //! - **A mesh that changes shape** is what its primitive would be with its vertices written where
 //!   morph targets, then joints, have moved them. Each node that shows it has one of its own, after
 //!   those that keep their shape; where joints move it, it stands in the world. Frames of a scene in
@@ -36,6 +37,10 @@
 //! As the glTF 2.0 specification says, and:
 //! - All surfaces have two sides, whatever `doubleSided` says, and emit from both.
 //! - Occlusion textures are ignored: a path tracer finds out by itself.
+//! - A texture is read at the set of coordinates that it names, scaled, then turned, then moved by
+//!   KHR_texture_transform; anticlockwise where u points right and v down, as other programs do
+//!   and not as that extension's sample code would. Tangents of the file are taken as they are,
+//!   those that are made here follow the normal map's own coordinates.
 //! - 1 candela is 1 W/sr and 1 lux 1 W/m². Emitted radiance is factor × strength × texture.
 //! - A camera's aspect is the image's; near and far planes don't clip; nor does its node's scale
 //!   matter. Without a camera, one looks from 30° to the right of the front (+Z) and 20° above,
@@ -55,9 +60,9 @@
 //! # Reading order
 //! `asset` (a file, read once) over `package` with `archive`, `names` and `glb`, then `document`,
 //! `extensions`, `accessor`; its parts `graph`, `animation`, `camera`, `material` with `picture`,
-//! `placement` over `mesh` with `tangent` and `deform` with `skin`, `environment` with `radiance`,
-//! `openexr` and `cumulative`; then `frame` with `light` and `alias`; and `validate`, the last gate
-//! before a GPU. `pack` makes one file of several.
+//! `placement` over `mesh` with `coordinates` and `tangent` and `deform` with `skin`, `environment`
+//! with `radiance`, `openexr` and `cumulative`; then `frame` with `light` and `alias`; and
+//! `validate`, the last gate before a GPU. `pack` makes one file of several.
 #![forbid(unsafe_code)]
 
 mod accessor;
@@ -66,6 +71,7 @@ mod animation;
 mod archive;
 mod asset;
 mod camera;
+mod coordinates;
 mod cumulative;
 mod deform;
 mod document;

@@ -1,6 +1,7 @@
 //! Materials and their textures.
 
 use crate::accessor::Source;
+use crate::coordinates::Coordinates;
 use crate::document::{self, AlphaMode, TextureInfo, lookup};
 use crate::error::{Findings, Note};
 use crate::limits::Limits;
@@ -12,6 +13,8 @@ use tessera_shaders::layout::{Material, NONE, Texture};
 /// Materials in the order of the file, those that nothing shows left out.
 pub(crate) struct Materials {
     pub(crate) materials: Vec<Material>,
+    /// For each of them the texture coordinates that it asks for; the first are the vertices' own.
+    pub(crate) coordinates: Vec<Vec<Coordinates>>,
     /// For each of them the luminance that its triangles emit, averaged over its texture.
     pub(crate) emitted: Vec<f64>,
     pub(crate) texels: Vec<u32>,
@@ -45,6 +48,7 @@ impl<'a> Reader<'a> {
         };
         let default = document::Material::default();
         let mut materials = Vec::with_capacity(used.len());
+        let mut coordinates = Vec::with_capacity(used.len());
         for index in used {
             let (material, place) = match index {
                 // Indices were checked when they were collected.
@@ -54,16 +58,19 @@ impl<'a> Reader<'a> {
                 },
                 None => (&default, "the default material".to_owned()),
             };
-            materials.push(reader.material(material, &place, findings));
+            let mut asked = Vec::new();
+            materials.push(reader.material(material, &place, &mut asked, findings));
+            coordinates.push(asked);
         }
         let emitted = materials.iter().map(|material| reader.emitted(material)).collect();
-        Materials { materials, emitted, texels: reader.texels }
+        Materials { materials, coordinates, emitted, texels: reader.texels }
     }
 
     fn material(
         &mut self,
         material: &document::Material,
         place: &str,
+        asked: &mut Vec<Coordinates>,
         findings: &mut Findings,
     ) -> Material {
         let pbr = &material.pbr_metallic_roughness;
@@ -89,9 +96,11 @@ impl<'a> Reader<'a> {
         let alpha_cutoff = within(cutoff, 0.0, 2.0, &cutoff_place, findings);
         let mut texture = |info: Option<TextureInfo>, name: &str| {
             info.map_or(Texture::NONE, |info| {
-                self.texture(info, &format!("{place}.{name}"), findings)
+                self.texture(info, &format!("{place}.{name}"), asked, findings)
             })
         };
+        // First, since tangents follow the coordinates that are the vertices' own.
+        let normal_texture = texture(material.normal_texture, "normalTexture");
         Material {
             base_color,
             emission,
@@ -112,16 +121,19 @@ impl<'a> Reader<'a> {
                 pbr.metallic_roughness_texture,
                 "pbrMetallicRoughness.metallicRoughnessTexture",
             ),
-            normal_texture: texture(material.normal_texture, "normalTexture"),
+            normal_texture,
             emission_texture: texture(material.emissive_texture, "emissiveTexture"),
         }
     }
 
-    fn texture(&mut self, info: TextureInfo, place: &str, findings: &mut Findings) -> Texture {
-        if info.tex_coord != 0 {
-            let message = format!("uses TEXCOORD_{}; TEXCOORD_0 is used instead", info.tex_coord);
-            findings.warn(format!("{place}.texCoord"), message);
-        }
+    fn texture(
+        &mut self,
+        info: TextureInfo,
+        place: &str,
+        asked: &mut Vec<Coordinates>,
+        findings: &mut Findings,
+    ) -> Texture {
+        let coordinates = Coordinates::new(&info, place, findings);
         let document = self.source.document;
         let place = format!("{place}.index");
         let found = lookup(&document.textures, "textures", info.index, &place);
@@ -141,10 +153,14 @@ impl<'a> Reader<'a> {
                 findings.take(flags).unwrap_or(Texture::REPEAT)
             }
         };
-        match self.image(image, &format!("{place}.source"), findings) {
-            Some(texels) => Texture { flags, ..texels },
-            None => Texture::NONE,
-        }
+        let Some(texels) = self.image(image, &format!("{place}.source"), findings) else {
+            return Texture::NONE;
+        };
+        let number = asked.iter().position(|known| *known == coordinates).unwrap_or_else(|| {
+            asked.push(coordinates);
+            asked.len() - 1
+        });
+        Texture { flags: flags | (number as u32) << Texture::COORDINATES_SHIFT, ..texels }
     }
 
     /// Where the texels of an image lie; decoded once.

@@ -1,14 +1,16 @@
 //! Primitives to the corners and triangles of canonical meshes.
 
 use crate::accessor::{Real, Source, View};
+use crate::coordinates::{Coordinates, Further};
 use crate::document::Primitive;
 use crate::error::{Findings, Note};
 use crate::limits::{Limits, exceeds};
 use crate::math::{
-    Vec3, add, cross, flush, flush3, normalized, perpendicular, power_of_two, scale, sub,
-    unit_exponent, widen,
+    Vec3, add, cross, flush3, normalized, perpendicular, power_of_two, scale, sub, unit_exponent,
+    widen,
 };
 use crate::tangent::add_tangents;
+use bytemuck::Zeroable;
 use tessera_shaders::layout::{Mesh, Triangle, Vertex};
 
 /// All meshes of a scene that keep their shape, one after the other.
@@ -20,6 +22,8 @@ pub(crate) struct Geometry {
     pub(crate) details: Vec<MeshDetails>,
     /// Corners that each frame adds.
     pub(crate) reserved: usize,
+    /// Records that each frame adds.
+    pub(crate) reserved_records: usize,
 }
 
 /// What the host knows of a mesh beyond its triangles.
@@ -38,7 +42,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) source: Source<'a>,
     pub(crate) primitive: &'a Primitive,
     pub(crate) place: &'a str,
-    pub(crate) needs: Needs,
+    pub(crate) needs: Needs<'a>,
 }
 
 impl Geometry {
@@ -62,7 +66,7 @@ impl Geometry {
         limits: &Limits,
         findings: &mut Findings,
     ) -> Option<u32> {
-        let room = self.room(outline.corners.len(), asked.place, limits);
+        let room = self.room(outline, asked.place, limits);
         findings.take(room)?;
         let local = LocalMesh::build(outline, asked.needs.tangents)
             .map_err(|message| Note::new(asked.place, message));
@@ -76,16 +80,18 @@ impl Geometry {
         place: &str,
         limits: &Limits,
     ) -> Result<(), Note> {
-        self.room(outline.corners.len(), place, limits)?;
+        self.room(outline, place, limits)?;
         self.reserved += outline.corners.len();
+        self.reserved_records += outline.most_records();
         Ok(())
     }
 
-    /// Splitting gives each corner a vertex of its own at most.
-    fn room(&self, corners: usize, place: &str, limits: &Limits) -> Result<(), Note> {
-        let added = self.reserved.saturating_add(corners);
-        let triangles = self.triangles.len().saturating_add(added / 3);
-        let vertices = self.vertices.len().saturating_add(added);
+    /// Splitting gives each corner a vertex of its own at most, and a record of what more it has.
+    fn room(&self, outline: &Outline, place: &str, limits: &Limits) -> Result<(), Note> {
+        let corners = self.reserved.saturating_add(outline.corners.len());
+        let records = self.reserved_records.saturating_add(outline.most_records());
+        let triangles = self.triangles.len().saturating_add(corners / 3);
+        let vertices = self.vertices.len().saturating_add(corners).saturating_add(records);
         let message = exceeds("triangles", triangles, limits.triangles)
             .or_else(|| exceeds("vertices", vertices, limits.vertices));
         message.map_or(Ok(()), |message| Err(Note::new(place, message)))
@@ -102,9 +108,12 @@ impl Geometry {
             material,
             exponent: local.exponent,
         });
+        let more = if local.records.is_empty() { 0 } else { local.vertices.len() as u32 };
         self.vertices.extend(local.vertices);
+        self.vertices.extend(local.records);
         self.triangles.extend(local.triangles.into_iter().map(|mut triangle| {
             triangle.corners = triangle.corners.map(|corner| corner + first_vertex);
+            triangle.more = more;
             triangle
         }));
         (self.meshes.len() - 1) as u32
@@ -113,12 +122,12 @@ impl Geometry {
 
 /// What a primitive's material asks of its geometry.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Needs {
+pub(crate) struct Needs<'a> {
     pub(crate) material: u32,
     /// It has a normal map.
     pub(crate) tangents: bool,
-    /// It has any texture.
-    pub(crate) texture_coordinates: bool,
+    /// Those of its textures; the normal map's are the first.
+    pub(crate) coordinates: &'a [Coordinates],
 }
 
 fn warn_of_attributes(primitive: &Primitive, place: &str, findings: &mut Findings) {
@@ -166,7 +175,8 @@ struct Attributes<'a> {
     position: View<'a>,
     normal: Option<View<'a>>,
     tangent: Option<View<'a>>,
-    uv: Option<View<'a>>,
+    uv: Option<(View<'a>, Coordinates)>,
+    further: Further<'a>,
 }
 
 impl<'a> Attributes<'a> {
@@ -174,7 +184,7 @@ impl<'a> Attributes<'a> {
         source: Source<'a>,
         primitive: &Primitive,
         place: &str,
-        needs: Needs,
+        needs: Needs<'_>,
         findings: &mut Findings,
     ) -> Result<Option<Self>, Note> {
         let attribute = |name: &str, lanes| {
@@ -191,20 +201,18 @@ impl<'a> Attributes<'a> {
             view.as_ref()
                 .map_or(Ok(()), |view| view.require_real(quantized(Real::Normalized), what))?;
         }
-        let uv = if needs.texture_coordinates { attribute("TEXCOORD_0", 2)? } else { None };
+        let (own, further) = needs.coordinates.split_at(needs.coordinates.len().min(1));
+        let uv_name = own.first().map(Coordinates::attribute).unwrap_or_default();
+        let uv = attribute(&uv_name, 2)?;
         match &uv {
-            Some(uv) => {
-                let real =
-                    if source.document.quantized { Real::Integers } else { Real::Normalized };
-                uv.require_real(real, "texture coordinates")?;
-            }
-            None if needs.texture_coordinates => {
-                let message = "has no TEXCOORD_0; its textures show one colour";
+            Some(uv) => uv.require_real(source.real_coordinates(), "texture coordinates")?,
+            None if !own.is_empty() => {
+                let message = format!("has no {uv_name}; its textures show one colour");
                 findings.warn(format!("{place}.attributes"), message);
             }
             None => {}
         }
-        for (view, name) in [(&normal, "NORMAL"), (&tangent, "TANGENT"), (&uv, "TEXCOORD_0")] {
+        for (view, name) in [(&normal, "NORMAL"), (&tangent, "TANGENT"), (&uv, uv_name.as_str())] {
             if view.as_ref().is_some_and(|view| view.len() != position.len()) {
                 let message = "has not as many elements as POSITION";
                 return Err(Note::new(format!("{place}.attributes.{name}"), message));
@@ -217,7 +225,9 @@ impl<'a> Attributes<'a> {
         indices.as_ref().map_or(Ok(()), View::require_index)?;
         // Tangents belong to given normals; without these both are computed.
         let tangent = tangent.filter(|_| normal.is_some());
-        Ok(Some(Self { indices, position, normal, tangent, uv }))
+        let further = Further::find(source, primitive, place, further, position.len(), findings)?;
+        let uv = uv.zip(own.first().copied());
+        Ok(Some(Self { indices, position, normal, tangent, uv, further }))
     }
 
     /// Vertices that the primitive lists, several times or not.
@@ -269,7 +279,9 @@ pub(crate) struct Outline {
     pub(crate) positions: Vec<Vec3>,
     pub(crate) normals: Option<Vec<Vec3>>,
     pub(crate) tangents: Option<Vec<[f64; 4]>>,
-    uvs: Option<Vec<[f64; 2]>>,
+    uvs: Option<Vec<[f32; 2]>>,
+    /// What more the vertices have, one for each, or none: see [`Vertex::more`].
+    records: Vec<Vertex>,
     /// Three vertices a triangle.
     pub(crate) corners: Vec<u32>,
 }
@@ -316,7 +328,11 @@ impl Outline {
             positions: read_all(&attributes.position, &used)?,
             normals: attributes.normal.map(|view| read_all(&view, &used)).transpose()?,
             tangents: attributes.tangent.map(|view| read_all(&view, &used)).transpose()?,
-            uvs: attributes.uv.map(|view| read_all(&view, &used)).transpose()?,
+            uvs: attributes.uv.map(|(view, map)| read_uvs(&view, &map, &used)).transpose()?,
+            records: match attributes.further.is_empty() {
+                true => Vec::new(),
+                false => attributes.further.records(&used)?,
+            },
             corners,
         };
         Ok(Some((outline, Used { vertices: used, of })))
@@ -328,7 +344,12 @@ impl Outline {
             + if self.normals.is_some() { 3 } else { 0 }
             + if self.tangents.is_some() { 4 } else { 0 }
             + if self.uvs.is_some() { 2 } else { 0 };
-        self.positions.len() * a_vertex + self.corners.len()
+        self.positions.len() * a_vertex + 12 * self.records.len() + self.corners.len()
+    }
+
+    /// Records of its mesh at most: one for each corner, where there are any.
+    fn most_records(&self) -> usize {
+        if self.records.is_empty() { 0 } else { self.corners.len() }
     }
 }
 
@@ -336,6 +357,8 @@ impl Outline {
 pub(crate) struct LocalMesh {
     vertices: Vec<Vertex>,
     triangles: Vec<Triangle>,
+    /// One a vertex, or none.
+    records: Vec<Vertex>,
     exponent: i32,
 }
 
@@ -345,7 +368,7 @@ impl LocalMesh {
     /// # Errors
     /// Vertices have been moved to where they can't be measured.
     pub(crate) fn build(outline: &Outline, tangents: bool) -> Result<Self, &'static str> {
-        let Outline { positions, normals, tangents: given, uvs, corners } = outline;
+        let Outline { positions, normals, tangents: given, uvs, records, corners } = outline;
         if !positions.iter().flatten().all(|x| x.is_finite()) {
             return Err("its vertices are moved beyond all numbers");
         }
@@ -356,13 +379,13 @@ impl LocalMesh {
         let mut vertices: Vec<Vertex> = (0..positions.len())
             .map(|i| Vertex {
                 position: flush3(scale(positions[i], unit)),
-                u: uvs.as_ref().map_or(0.0, |uvs| flush(uvs[i][0])),
+                u: uvs.as_ref().map_or(0.0, |uvs| uvs[i][0]),
                 normal: [0.0; 3],
-                v: uvs.as_ref().map_or(0.0, |uvs| flush(uvs[i][1])),
+                v: uvs.as_ref().map_or(0.0, |uvs| uvs[i][1]),
                 tangent: [0.0; 4],
             })
             .collect();
-        let triangle = |corners: &[u32; 3]| Triangle { corners: *corners, padding: 0 };
+        let triangle = |corners: &[u32; 3]| Triangle { corners: *corners, more: 0 };
         let mut triangles: Vec<Triangle> =
             corners.as_chunks::<3>().0.iter().map(triangle).collect();
 
@@ -375,8 +398,28 @@ impl LocalMesh {
             Some(given) => set_tangents(&mut vertices, given),
             None => add_tangents(&mut vertices, &mut triangles),
         }
-        Ok(Self { vertices, triangles, exponent })
+        let records = match records.is_empty() {
+            true => Vec::new(),
+            false => follow(records, corners, &triangles, vertices.len()),
+        };
+        Ok(Self { vertices, triangles, records, exponent })
     }
+}
+
+/// Records in the order of the vertices, which may have been split since: each corner is still
+/// where it was among the corners.
+fn follow(
+    records: &[Vertex],
+    corners: &[u32],
+    triangles: &[Triangle],
+    vertices: usize,
+) -> Vec<Vertex> {
+    let mut followed = vec![Vertex::zeroed(); vertices];
+    let now = triangles.iter().flat_map(|triangle| triangle.corners);
+    for (now, &then) in now.zip(corners) {
+        followed[now as usize] = records[then as usize];
+    }
+    followed
 }
 
 /// The vertices that are used, ascending, and each corner's place among them.
@@ -407,6 +450,10 @@ pub(crate) fn read_all<const N: usize>(
     used: &[u32],
 ) -> Result<Vec<[f64; N]>, Note> {
     used.iter().map(|&i| view.element(i as usize)).collect()
+}
+
+fn read_uvs(view: &View<'_>, map: &Coordinates, used: &[u32]) -> Result<Vec<[f32; 2]>, Note> {
+    used.iter().map(|&i| Ok(map.apply(view.element(i as usize)?))).collect()
 }
 
 /// Twice the area and the direction of a triangle's front.

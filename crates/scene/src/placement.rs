@@ -8,11 +8,11 @@ use crate::document::{Node, Primitive, lookup};
 use crate::error::{Findings, Note};
 use crate::graph::Graph;
 use crate::limits::{Limits, exceeds};
+use crate::material::Materials;
 use crate::math::Affine;
 use crate::mesh::{Asked, Geometry};
 use crate::skin::{self, Skin};
 use std::collections::{BTreeMap, BTreeSet};
-use tessera_shaders::layout::Material;
 
 /// A mesh at a node.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) animation: &'a Animation,
     pub(crate) used: &'a UsedMaterials,
-    pub(crate) materials: &'a [Material],
+    pub(crate) materials: &'a Materials,
     pub(crate) limits: &'a Limits,
 }
 

@@ -30,7 +30,7 @@ pub fn validate(scene: &CanonicalScene) -> Result<(), Invalid> {
 /// Of [`validate`], what does not change from frame to frame.
 pub(crate) fn validate_shared(scene: &CanonicalScene) -> Result<(), Invalid> {
     all("vertex", &scene.vertices, check_vertex)?;
-    all("triangle", &scene.triangles, |triangle| check_triangle(triangle, scene.vertices.len()))?;
+    all("triangle", &scene.triangles, |triangle| check_triangle(triangle, &scene.vertices))?;
     all("mesh", &scene.meshes, |mesh| check_mesh(mesh, scene.triangles.len()))?;
     ensure("material", 0, !scene.materials.is_empty(), "there is none")?;
     all("material", &scene.materials, |material| check_material(material, scene.texels.len()))?;
@@ -112,15 +112,18 @@ fn check_vertex(vertex: &Vertex) -> Result<(), &'static str> {
             number(*u) && number(*v) && numbers(tangent),
             "its texture coordinate or tangent is no number",
         ),
-        (position.iter().all(|x| x.abs() <= 2.0), "its position is beyond 2"),
     ])
 }
 
-fn check_triangle(triangle: &Triangle, vertices: usize) -> Result<(), &'static str> {
+fn check_triangle(triangle: &Triangle, vertices: &[Vertex]) -> Result<(), &'static str> {
+    let Triangle { corners, more } = *triangle;
+    let record_is_there = |&c: &u32| (u64::from(c) + u64::from(more)) < vertices.len() as u64;
     first(&[
-        (triangle.corners.iter().all(|&c| (c as usize) < vertices), "a corner is not there"),
-        (triangle.padding == 0, "its padding is not 0"),
-    ])
+        (corners.iter().all(|&c| (c as usize) < vertices.len()), "a corner is not there"),
+        (corners.iter().all(record_is_there), "a corner's record is not there"),
+    ])?;
+    let is_near = |&c: &u32| vertices[c as usize].position.iter().all(|x| x.abs() <= 2.0);
+    first(&[(corners.iter().all(is_near), "a corner's position is beyond 2")])
 }
 
 fn check_mesh(mesh: &Mesh, triangles: usize) -> Result<(), &'static str> {
@@ -141,7 +144,7 @@ fn check_texture(texture: &Texture, texels: usize) -> Result<(), &'static str> {
         (width > 0 && height > 0, "a texture has no texels"),
         (width <= 1 << 16 && height <= 1 << 16, "a texture is too large"),
         (end <= texels as u64, "a texture's texels are not there"),
-        (flags < 32 && flags & 3 != 3 && (flags >> 2) & 3 != 3, "a texture's flags are unknown"),
+        (flags < 128 && flags & 3 != 3 && (flags >> 2) & 3 != 3, "a texture's flags are unknown"),
     ])
 }
 

@@ -32,9 +32,11 @@ fn first<T: Clone>(items: &mut Arc<Vec<T>>) -> &mut T {
 }
 
 /// What breaks an index or a count.
-const INDICES: [(&str, Damage); 28] = [
+const INDICES: [(&str, Damage); 30] = [
     ("corner", |s| first(&mut s.triangles).corners[2] = 4),
-    ("triangle padding", |s| first(&mut s.triangles).padding = 1),
+    ("record", |s| first(&mut s.triangles).more = 2),
+    ("record overflow", |s| first(&mut s.triangles).more = NONE),
+    ("texture coordinates", |s| first(&mut s.materials).base_color_texture.flags = 128),
     ("mesh end", |s| first(&mut s.meshes).triangle_count = 3),
     ("mesh overflow", |s| first(&mut s.meshes).first_triangle = NONE),
     ("empty mesh", |s| first(&mut s.meshes).triangle_count = 0),

@@ -217,9 +217,8 @@ fn what_is_lost_is_named_with_its_place() {
         }),
     );
     let texture = glb.picture(&png(1, 1, &[1; 4]));
-    let base = json!({
-        "index": texture, "texCoord": 1, "extensions": {"KHR_texture_transform": {"scale": [2, 2]}},
-    });
+    let transform = json!({"KHR_texture_transform": {"scale": [2, 1e9]}});
+    let base = json!({"index": texture, "texCoord": 1, "extensions": transform});
     glb.json["materials"][0]["pbrMetallicRoughness"] = json!({"baseColorTexture": base});
     let colours = glb.floats(3, &[1.0; 12]);
     glb.json["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"] = json!(colours);
@@ -237,9 +236,9 @@ fn what_is_lost_is_named_with_its_place() {
         places,
         [
             "materials[0].extensions.KHR_materials_transmission",
-            "materials[0].pbrMetallicRoughness.baseColorTexture.extensions.KHR_texture_transform",
-            "materials[0].pbrMetallicRoughness.baseColorTexture.texCoord",
+            "materials[0].pbrMetallicRoughness.baseColorTexture.extensions.KHR_texture_transform.scale",
             "meshes[0].primitives[0]",
+            "meshes[0].primitives[0].attributes",
             "meshes[0].primitives[0].attributes.COLOR_0",
             "meshes[0].primitives[1]",
             "meshes[0].primitives[1].mode",

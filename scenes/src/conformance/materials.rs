@@ -5,7 +5,7 @@ use crate::Scene;
 use crate::environment::Packing;
 use crate::maths::turn;
 use crate::model::{
-    Alpha, Material, MaterialId, Model, Node, Part, PictureFile, Texture, TextureId, Wrap,
+    Alpha, Material, MaterialId, Model, Node, Part, PictureFile, Reading, Texture, TextureId, Wrap,
 };
 use crate::picture::{Picture, normal_texel};
 use crate::shapes::{card, cuboid, moved, sheet, sphere, unindexed};
@@ -15,6 +15,7 @@ pub(super) fn scenes() -> Vec<Scene> {
         wraps("texture-wraps", PictureFile::Png),
         wraps("texture-jpeg", PictureFile::Jpeg),
         material_textures(),
+        texture_coordinates(),
         normal_maps(),
         roughness(),
         alpha(),
@@ -46,12 +47,17 @@ fn wraps(name: &'static str, file: PictureFile) -> Scene {
     let mut model = Model::new();
     for (i, wrap) in [Wrap::Repeat, Wrap::Mirror, Wrap::Clamp].into_iter().enumerate() {
         let x = i as f32 * 1.1 - 1.1;
-        let texture =
-            model.texture(Texture { picture: letter(), file, wrap_u: wrap, wrap_v: Wrap::Repeat });
+        let plain = Texture {
+            picture: letter(),
+            file,
+            wrap_u: Wrap::Clamp,
+            wrap_v: Wrap::Repeat,
+            reading: Reading::PLAIN,
+        };
+        let texture = model.texture(Texture { wrap_u: wrap, ..plain.clone() });
         let across = Material { base_texture: Some(texture), ..Material::default() };
         model.thing(three_times(card([x, 0.55, 0.0], 1.0, 1.0)), across);
-        let texture =
-            model.texture(Texture { picture: letter(), file, wrap_u: Wrap::Clamp, wrap_v: wrap });
+        let texture = model.texture(Texture { wrap_v: wrap, ..plain });
         let down = Material { base_texture: Some(texture), ..Material::default() };
         model.thing(three_times(card([x, -0.55, 0.0], 1.0, 1.0)), down);
     }
@@ -79,6 +85,61 @@ fn material_textures() -> Scene {
     model.camera([0.0, 0.6, 4.2], [0.0; 3], 30.0);
     let note = "Roughness and metalness from one texture's green and blue, times their factors.";
     Scene::new("material-textures", note, &model).under(clear_sky([0.6, 0.6, 0.8], Packing::Runs))
+}
+
+fn texture_coordinates() -> Scene {
+    let mut model = Model::new();
+    let moved_letter = |turn_deg, scale, offset| Reading { set: 0, scale, turn_deg, offset };
+    let second = Reading { set: 1, ..Reading::PLAIN };
+    // A second set on the first's mirror image, and half as large.
+    let sheet_at = |x: f32, y: f32| {
+        let mut part = card([x, y, 0.0], 0.95, 0.95);
+        part.second_uvs = part.uvs.iter().map(|uv| [1.0 - 0.5 * uv[0], 0.5 * uv[1]]).collect();
+        part
+    };
+    let ramp = |x: u32, y: u32| [0, (y * 36) as u8, if x < 4 { 0 } else { 255 }];
+    let bump = |x: u32, _: u32| normal_texel(if x % 4 < 2 { 0.5 } else { -0.5 }, 0.0);
+
+    // One texture, its map written into the vertices.
+    let letters = model.picture_read(letter(), moved_letter(30.0, [1.5, 0.75], [0.25, -0.5]));
+    model.thing(
+        sheet_at(-1.0, 0.5),
+        Material { base_texture: Some(letters), ..Material::default() },
+    );
+    // The second set alone, then a normal map at the first with a letter at the second.
+    let letters = model.picture_read(letter(), second);
+    let of_second = Material { base_texture: Some(letters), ..Material::default() };
+    model.thing(sheet_at(0.0, 0.5), of_second.clone());
+    let bumps = model.picture_read(Picture::opaque(8, 8, bump), Reading::PLAIN);
+    model.thing(sheet_at(1.0, 0.5), Material { normal_texture: Some(bumps), ..of_second });
+    // Four textures, each at coordinates of its own; the alpha of one cuts holes.
+    let bumps =
+        model.picture_read(Picture::opaque(8, 8, bump), moved_letter(45.0, [2.0; 2], [0.0; 2]));
+    let ramps =
+        model.picture_read(Picture::opaque(8, 8, ramp), moved_letter(90.0, [1.0; 2], [0.0, 1.0]));
+    let glow = Picture::opaque(4, 4, |x, y| [if x == y { 90 } else { 0 }, 0, 0]);
+    let glow = model.picture_read(glow, moved_letter(0.0, [3.0, 1.0], [0.5, 0.0]));
+    let leaf = leaves(&mut model, second);
+    let all = Material {
+        base_texture: Some(leaf),
+        alpha: Alpha::Mask(0.4),
+        metallic: 1.0,
+        metallic_roughness_texture: Some(ramps),
+        normal_texture: Some(bumps),
+        emissive: [1.0; 3],
+        emissive_texture: Some(glow),
+        ..Material::default()
+    };
+    model.thing(sheet_at(-0.5, -0.5), all.clone());
+    // Without normals and tangents in the file corners are split, and keep what is theirs.
+    let bare = Part { normals: Vec::new(), ..sheet_at(0.5, -0.5) };
+    model.thing(bare, Material { alpha: Alpha::Blend, ..all });
+    directional(&mut model, [0.7, -0.6, -0.5], 3.0);
+    model.camera([0.0, 0.0, 6.0], [0.0; 3], 22.0);
+    let note = "Textures moved, turned and scaled, at the second set, and four of one surface each at \
+                coordinates of its own, an emitting and a cut-out one among them.";
+    let scene = Scene::new("texture-coordinates", note, &model).under(even_sky([0.3; 3]));
+    Scene { width: 64, height: 44, max_bounces: 1, ..scene }
 }
 
 fn normal_maps() -> Scene {
@@ -138,17 +199,18 @@ fn roughness() -> Scene {
     Scene { width: 64, height: 36, ..scene }
 }
 
-fn leaves(model: &mut Model) -> TextureId {
-    model.picture(Picture::new(16, 16, |x, y| {
+fn leaves(model: &mut Model, reading: Reading) -> TextureId {
+    let leaf = Picture::new(16, 16, |x, y| {
         let (dx, dy) = (x as i32 * 2 - 15, y as i32 * 2 - 15);
         [40, 160, 60, (255 - (dx * dx + dy * dy)).clamp(0, 255) as u8]
-    }))
+    });
+    model.picture_read(leaf, reading)
 }
 
 fn alpha() -> Scene {
     let mut model = Model::new();
     ground(&mut model, 5.0);
-    let leaf = leaves(&mut model);
+    let leaf = leaves(&mut model, Reading::PLAIN);
     let with = |alpha, base_alpha| Material {
         base: [1.0, 1.0, 1.0, base_alpha],
         base_texture: Some(leaf),

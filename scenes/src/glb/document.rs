@@ -154,6 +154,8 @@ pub(super) struct Attributes {
     pub tangent: Option<usize>,
     #[serde(rename = "TEXCOORD_0", skip_serializing_if = "Option::is_none")]
     pub texcoord_0: Option<usize>,
+    #[serde(rename = "TEXCOORD_1", skip_serializing_if = "Option::is_none")]
+    pub texcoord_1: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -199,13 +201,32 @@ pub(super) struct EmissiveStrength {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct TextureInfo {
     pub index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tex_coord: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<TextureExtensions>,
+}
+
+#[derive(Serialize)]
+pub(super) struct TextureExtensions {
+    #[serde(rename = "KHR_texture_transform")]
+    pub transform: TextureTransform,
+}
+
+#[derive(Serialize)]
+pub(super) struct TextureTransform {
+    pub offset: [f64; 2],
+    pub rotation: f64,
+    pub scale: [f64; 2],
 }
 
 #[derive(Serialize)]
 pub(super) struct NormalTexture {
-    pub index: usize,
+    #[serde(flatten)]
+    pub info: TextureInfo,
     pub scale: f64,
 }
 

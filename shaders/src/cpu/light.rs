@@ -8,7 +8,7 @@ use super::math::{
     unit3,
 };
 use super::sampler::scramble;
-use super::surface::{Surface, triangle_normal, weigh_uv};
+use super::surface::{Surface, triangle_normal};
 use super::texture::{Encoding, sample_texture};
 use crate::layout::{CanonicalScene, Light, NONE};
 
@@ -160,7 +160,7 @@ fn sample_triangle(scene: &Scene<'_>, number: u32, from: Vec3, u: f32, v: f32) -
     let distance_squared = dot3(to_light, to_light);
     let cosine = dot3(normal, unit3(to_light));
     let material = &scene.materials[instance.material as usize];
-    let (tu, tv) = weigh_uv(corners, weights);
+    let (tu, tv) = scene.texture_uv(&material.emission_texture, light.triangle, weights);
     let texel = sample_texture(scene, &material.emission_texture, tu, tv, Encoding::Srgb).color;
     LightSample {
         direction: to_light,

@@ -8,7 +8,7 @@ use super::math::{
 };
 use super::sampler::scramble;
 use super::texture::{Encoding, sample_texture};
-use crate::layout::{Instance, Material, NONE, Vertex};
+use crate::layout::{Instance, Material, NONE, Texture, Triangle, Vertex};
 
 /// 2^20: edges are stretched by this before they are crossed, so that small ones aren't lost.
 const EDGE_SCALE: f32 = f32::from_bits(0x4980_0000);
@@ -70,11 +70,27 @@ fn weigh(a: f32, b: f32, c: f32, w: [f32; 3]) -> f32 {
     flush((a * w[0] + b * w[1]) + c * w[2])
 }
 
-/// Texture coordinates inside a triangle.
+/// Texture coordinates inside a triangle: those of its vertices.
 #[inline(always)]
-pub fn weigh_uv(corners: [&Vertex; 3], w: [f32; 3]) -> (f32, f32) {
+fn weigh_uv(corners: [&Vertex; 3], w: [f32; 3]) -> (f32, f32) {
     let [a, b, c] = corners;
     (weigh(a.u, b.u, c.u, w), weigh(a.v, b.v, c.v, w))
+}
+
+/// Texture coordinates inside a triangle: those of its records, see [`Vertex::more`].
+fn further_uv(records: [&Vertex; 3], number: u32, w: [f32; 3]) -> (f32, f32) {
+    let [a, b, c] = records;
+    match number {
+        1 => weigh_uv(records, w),
+        2 => (
+            weigh(a.position[0], b.position[0], c.position[0], w),
+            weigh(a.position[1], b.position[1], c.position[1], w),
+        ),
+        _ => (
+            weigh(a.normal[0], b.normal[0], c.normal[0], w),
+            weigh(a.normal[1], b.normal[1], c.normal[1], w),
+        ),
+    }
 }
 
 impl Scene<'_> {
@@ -84,12 +100,33 @@ impl Scene<'_> {
         self.triangles[triangle as usize].corners.map(|i| &self.vertices[i as usize])
     }
 
+    /// The records of its corners; the corners themselves where there are none.
+    fn records(&self, triangle: u32) -> [&Vertex; 3] {
+        let Triangle { corners, more } = self.triangles[triangle as usize];
+        corners.map(|i| &self.vertices[(i + more) as usize])
+    }
+
+    /// Where `texture` is read, of a triangle whose own texture coordinates are `uv`.
+    #[inline(always)]
+    fn uv_of(&self, texture: &Texture, uv: (f32, f32), triangle: u32, w: [f32; 3]) -> (f32, f32) {
+        match texture.flags >> Texture::COORDINATES_SHIFT {
+            0 => uv,
+            number => further_uv(self.records(triangle), number, w),
+        }
+    }
+
+    /// Where `texture` is read inside a triangle.
+    #[inline(always)]
+    pub fn texture_uv(&self, texture: &Texture, triangle: u32, w: [f32; 3]) -> (f32, f32) {
+        self.uv_of(texture, weigh_uv(self.corners(triangle), w), triangle, w)
+    }
+
     /// Whether a surface with alpha is there for this ray: decided by a hash, so that neither the
     /// order of candidates nor an early end changes it.
     #[inline(always)]
     pub fn is_there(&self, seed: u32, instance: u32, triangle: u32, weights: [f32; 3]) -> bool {
         let material = &self.materials[self.instances[instance as usize].material as usize];
-        let (u, v) = weigh_uv(self.corners(triangle), weights);
+        let (u, v) = self.texture_uv(&material.base_color_texture, triangle, weights);
         let texel = sample_texture(self, &material.base_color_texture, u, v, Encoding::Srgb);
         let alpha = texel.alpha * material.base_color[3];
         if material.alpha_mode == Material::MASK {
@@ -114,7 +151,11 @@ pub fn surface_at(scene: &Scene<'_>, hit: &Hit, direction: Vec3) -> Surface {
         (Vec3::from_array(a.position), Vec3::from_array(b.position), Vec3::from_array(c.position));
     let (normal, area) = triangle_normal(instance, pa, pb, pc);
     let reach = greater(greater(max_magnitude(pa), max_magnitude(pb)), max_magnitude(pc));
-    let (u, v) = weigh_uv(corners, w);
+    let own_uv = weigh_uv(corners, w);
+    let sample = |texture: &Texture, encoding| {
+        let (u, v) = scene.uv_of(texture, own_uv, hit.triangle, w);
+        sample_texture(scene, texture, u, v, encoding).color
+    };
 
     let viewer = -direction;
     let geometric_normal = if dot3(normal, viewer) < 0.0 { -normal } else { normal };
@@ -145,7 +186,7 @@ pub fn surface_at(scene: &Scene<'_>, hit: &Hit, direction: Vec3) -> Surface {
             1.0
         };
         let handedness = if instance.mirrored == 1 { -a.tangent[3] } else { a.tangent[3] } * side;
-        let map = sample_texture(scene, &material.normal_texture, u, v, Encoding::Linear).color;
+        let map = sample(&material.normal_texture, Encoding::Linear);
         let x = flush((map.x * 2.0 - 1.0) * material.normal_scale);
         let y = flush((map.y * 2.0 - 1.0) * material.normal_scale);
         let z = map.z * 2.0 - 1.0;
@@ -161,18 +202,17 @@ pub fn surface_at(scene: &Scene<'_>, hit: &Hit, direction: Vec3) -> Surface {
         shading
     };
 
-    let base = sample_texture(scene, &material.base_color_texture, u, v, Encoding::Srgb).color;
+    let base = sample(&material.base_color_texture, Encoding::Srgb);
     let base =
         flush3(base * vec3(material.base_color[0], material.base_color[1], material.base_color[2]));
-    let rough =
-        sample_texture(scene, &material.metallic_roughness_texture, u, v, Encoding::Linear).color;
+    let rough = sample(&material.metallic_roughness_texture, Encoding::Linear);
     let metallic = flush(rough.z * material.metallic);
     let roughness = flush(rough.y * material.roughness);
     let emission = Vec3::from_array(material.emission);
     let emission = if instance.first_light == NONE {
         Vec3::ZERO
     } else {
-        emission * sample_texture(scene, &material.emission_texture, u, v, Encoding::Srgb).color
+        emission * sample(&material.emission_texture, Encoding::Srgb)
     };
     Surface {
         position,

@@ -44,7 +44,7 @@ fn scene() -> CanonicalScene {
         frame: view(instances.len() as u32),
         vertices: Arc::new(corners.into_iter().map(vertex).collect()),
         triangles: Arc::new(
-            triangles.into_iter().map(|corners| Triangle { corners, padding: 0 }).collect(),
+            triangles.into_iter().map(|corners| Triangle { corners, more: 0 }).collect(),
         ),
         meshes: Arc::new(meshes),
         instance_meshes: (0..instances.len()).map(|i| u32::from(i > 0)).collect(),
