@@ -21,7 +21,7 @@ use tessera_scenes::model::{Alpha, Lamp, LampKind, Material, Model, Node};
 use tessera_scenes::shapes::{card, cuboid, floor, sphere};
 use tessera_shaders::cpu::Scene;
 use tessera_shaders::cpu::bsdf::Bsdf;
-use tessera_shaders::cpu::camera::camera_direction;
+use tessera_shaders::cpu::camera::camera_ray;
 use tessera_shaders::cpu::intersect::{Query, T_FAR, closest};
 use tessera_shaders::cpu::math::{INVERSE_PI, TINY, Vec3, basis, div, dot3, root, unit3, vec3};
 use tessera_shaders::cpu::surface::surface_at;
@@ -279,7 +279,7 @@ fn the_denormal_trap_springs() {
     for place in 0..side * side {
         let jitter = |k: u32| (k % 4) as f32 * 0.25 + 0.125;
         let (x, y) = (place % side, place / side);
-        let direction = camera_direction(&scene, x / 4, y / 4, jitter(x), jitter(y));
+        let (_, direction) = camera_ray(&scene, x / 4, y / 4, jitter(x), jitter(y));
         let origin = Vec3::from_array(frame.scene.frame.camera_origin);
         let query = Query { origin, direction, t_max: T_FAR, alpha_seed: 0 };
         let Some(hit) = closest(&scene, &query) else { continue };

@@ -157,8 +157,21 @@ impl Writer {
             Attachment::Camera { yfov_deg } => {
                 let perspective =
                     json::Perspective { yfov: yfov_deg.to_radians().into(), znear: 0.01 };
-                self.root.cameras.push(json::Camera { kind: "perspective", perspective });
-                written.camera = Some(self.root.cameras.len() - 1);
+                written.camera = Some(self.camera(json::Camera {
+                    kind: "perspective",
+                    perspective: Some(perspective),
+                    orthographic: None,
+                }));
+            }
+            Attachment::Orthographic { ymag } => {
+                let mag = f64::from(*ymag);
+                let orthographic =
+                    json::Orthographic { xmag: mag, ymag: mag, zfar: 100.0, znear: 0.0 };
+                written.camera = Some(self.camera(json::Camera {
+                    kind: "orthographic",
+                    perspective: None,
+                    orthographic: Some(orthographic),
+                }));
             }
             Attachment::Lamp(lamp) => {
                 self.lamps.push(json_lamp(lamp));
@@ -168,6 +181,11 @@ impl Writer {
             }
         }
         self.root.nodes.push(written);
+    }
+
+    fn camera(&mut self, camera: json::Camera) -> usize {
+        self.root.cameras.push(camera);
+        self.root.cameras.len() - 1
     }
 
     fn channel(&mut self, animation: &mut json::Animation, channel: &Channel) {

@@ -108,7 +108,8 @@ impl KnownAnswer {
 
 /// Every scene with a known answer.
 pub fn known_answers() -> Vec<KnownAnswer> {
-    let mut all = vec![emitter(), upright(), turned_texture(), sealed_ball(), trap()];
+    let mut all =
+        vec![emitter(), upright(), turned_texture(), orthographic(), sealed_ball(), trap()];
     all.extend([sky_axes("sky-axes", 0.0), sky_axes("sky-axes-turned", 90.0)]);
     all.extend(lamps());
     all.extend(under_even_sky());
@@ -194,6 +195,25 @@ fn turned_texture() -> KnownAnswer {
     let scene = Scene { max_bounces: 0, ..scene("turned-texture", note, &model) };
     // u' = v and v' = 1 - u.
     let expected = show_quarters(|x, y| (y, SIDE - 1 - x));
+    KnownAnswer { scene, expected, agreement: Agreement::EachPixel(1e-6) }
+}
+
+/// The same picture on two cards, of which the left one is near and the right one far.
+fn orthographic() -> KnownAnswer {
+    let mut model = Model::new();
+    let texture = model.picture(Picture::opaque(16, 16, quarters));
+    let material = Material { emissive_texture: Some(texture), ..Material::lamp([1.0; 3]) };
+    let material = model.material(material);
+    for (left, z, first_u) in [(-1.0, 1.5, 0.0), (0.0, -30.0, 0.5)] {
+        let mut half = quad([left, -1.0, z], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0]);
+        half.uvs.iter_mut().for_each(|uv| uv[0] = first_u + 0.5 * uv[0]);
+        let half = model.shape(half, material);
+        model.node(Node::mesh(half));
+    }
+    model.orthographic([0.0, 0.0, 4.0], [0.0; 3], 1.0);
+    let note = "An orthographic camera shows what is near and what is far at the same size.";
+    let scene = Scene { max_bounces: 0, ..scene("orthographic-upright", note, &model) };
+    let expected = show_quarters(|x, y| (x, y));
     KnownAnswer { scene, expected, agreement: Agreement::EachPixel(1e-6) }
 }
 

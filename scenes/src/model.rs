@@ -209,6 +209,11 @@ pub enum Attachment {
         /// Vertical field of view in degrees.
         yfov_deg: f32,
     },
+    /// A camera whose rays are parallel.
+    Orthographic {
+        /// Half of the height that it shows.
+        ymag: f32,
+    },
     /// A punctual light.
     Lamp(Lamp),
 }
@@ -386,6 +391,13 @@ impl Model {
         self.node(camera.at(from).turned(crate::maths::look_at(from, to)))
     }
 
+    /// Adds a camera of parallel rays at `from`, looking at `to`, that shows `ymag` of the world
+    /// above that and as much below.
+    pub fn orthographic(&mut self, from: Vec3, to: Vec3, ymag: f32) -> NodeId {
+        let camera = Node::new(Attachment::Orthographic { ymag });
+        self.node(camera.at(from).turned(crate::maths::look_at(from, to)))
+    }
+
     /// Adds a lamp at `from`, shining at `to`.
     pub fn lamp(&mut self, lamp: Lamp, from: Vec3, to: Vec3) -> NodeId {
         let node = Node::new(Attachment::Lamp(lamp));
@@ -425,10 +437,14 @@ impl Model {
                     matrix[12..15].iter_mut().for_each(|x| *x = length(*x));
                 }
             }
-            if let Attachment::Lamp(Lamp { kind, intensity, .. }) = &mut node.attachment
-                && !matches!(kind, LampKind::Directional)
-            {
-                *intensity = (f64::from(*intensity) * factor * factor) as f32;
+            match &mut node.attachment {
+                Attachment::Lamp(Lamp { kind, intensity, .. })
+                    if !matches!(kind, LampKind::Directional) =>
+                {
+                    *intensity = (f64::from(*intensity) * factor * factor) as f32;
+                }
+                Attachment::Orthographic { ymag } => *ymag = length(*ymag),
+                _ => {}
             }
         }
         for channel in &mut self.channels {

@@ -219,15 +219,16 @@ pub struct EnvironmentCell {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct Frame {
-    /// Where the camera stands.
+    /// Where the camera stands; the middle of the image where its rays are parallel.
     pub camera_origin: [f32; 3],
     /// Pixels across.
     pub width: u32,
-    /// From the middle of the image to the middle of its right edge, at distance 1.
+    /// From the middle of the image to the middle of its right edge, at distance 1; in the world
+    /// where the camera's rays are parallel.
     pub camera_right: [f32; 3],
     /// Pixels down.
     pub height: u32,
-    /// From the middle of the image to the middle of its top edge, at distance 1.
+    /// From the middle of the image to the middle of its top edge, likewise.
     pub camera_up: [f32; 3],
     /// Chooses the random numbers, together with `number`.
     pub seed: u32,
@@ -267,6 +268,10 @@ pub struct Frame {
     pub scale_log2: i32,
     /// Instances in the scene; 0 for an empty one.
     pub instance_count: u32,
+    /// Always 0.
+    pub padding: [u32; 3],
+    /// 1 where the camera's rays are parallel: an orthographic camera.
+    pub parallel: u32,
     /// Linear values of the 256 sRGB codes, in order.
     pub srgb: [[f32; 4]; 64],
     /// [`crate::albedo::ALBEDO`], row by row.

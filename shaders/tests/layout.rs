@@ -128,6 +128,8 @@ fn every_struct_has_the_same_fields_at_the_same_offsets() {
             rotation_sin,
             scale_log2,
             instance_count,
+            padding,
+            parallel,
             srgb,
             albedo,
             albedo_average,

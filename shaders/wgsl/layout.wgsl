@@ -110,6 +110,8 @@ struct Frame {
     rotation_sin: f32,
     scale_log2: i32,
     instance_count: u32,
+    padding: vec3<u32>,
+    parallel: u32,
     srgb: array<vec4<f32>, 64>,
     albedo: array<vec4<f32>, 128>,
     albedo_average: array<vec4<f32>, 4>,

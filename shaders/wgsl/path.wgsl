@@ -16,8 +16,9 @@ fn leave(surface: Surface, direction: vec3<f32>) -> vec3<f32> {
 fn trace_path(x: u32, y: u32, number: u32) -> PathSample {
     let seed = pixel_seed(frame.seed, frame.number, x, y);
     let alpha_seed = scramble(seed ^ scramble(number));
-    var origin = frame.camera_origin;
-    var direction = camera_direction(x, y, sample_pair(seed, number, DIMENSION_PIXEL));
+    let seen = camera_ray(x, y, sample_pair(seed, number, DIMENSION_PIXEL));
+    var origin = seen.origin;
+    var direction = seen.direction;
     var throughput = vec3<f32>(1.0, 1.0, 1.0);
     var radiance = vec3<f32>(0.0, 0.0, 0.0);
     var density = 0.0;

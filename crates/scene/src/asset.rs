@@ -2,7 +2,7 @@
 
 use crate::accessor::Source;
 use crate::animation::Animation;
-use crate::camera::CameraInfo;
+use crate::camera::{CameraInfo, Projection};
 use crate::deform::{Deformation, Shapes};
 use crate::document::{Document, LightKind, Primitive, lookup};
 use crate::environment;
@@ -147,7 +147,7 @@ impl Asset {
     }
 
     /// The cameras, in the order of the scene's nodes, depth first: what [`crate::View::camera`]
-    /// counts. An orthographic one keeps its number, but can't be used.
+    /// counts.
     pub fn cameras(&self) -> impl ExactSizeIterator<Item = &CameraInfo> {
         self.cameras.iter().map(|camera| &camera.info)
     }
@@ -267,16 +267,9 @@ fn cameras(document: &Document, graph: &Graph, findings: &mut Findings) -> Vec<C
         let named = format!("nodes[{}].camera", node.index);
         let found = lookup(&document.cameras, "cameras", index, &named);
         let Some(camera) = findings.take(found) else { continue };
-        let yfov = camera.perspective.as_ref().map(|perspective| perspective.yfov);
-        match yfov {
-            None => findings.warn(format!("cameras[{index}]"), "is orthographic; it can't be used"),
-            Some(yfov) if yfov > 0.0 && yfov < std::f64::consts::PI => {}
-            Some(yfov) => {
-                let place = format!("cameras[{index}].perspective.yfov");
-                findings.problem(Note::new(place, format!("is {yfov}, which is no angle of view")));
-            }
-        }
-        let info = CameraInfo { name: described.name.clone(), yfov };
+        let projection = Projection::new(camera, &format!("cameras[{index}]"));
+        let Some(projection) = findings.take(projection) else { continue };
+        let info = CameraInfo { name: described.name.clone(), projection };
         cameras.push(CameraOfNode { node: place, info });
     }
     cameras

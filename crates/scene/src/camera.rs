@@ -1,5 +1,7 @@
 //! Cameras of the file, and one that frames the scene where there is none.
 
+use crate::document;
+use crate::error::Note;
 use crate::math::{Affine, Bounds, Vec3, add, cross, normalized, scale};
 use serde::Serialize;
 
@@ -8,9 +10,49 @@ use serde::Serialize;
 pub struct CameraInfo {
     /// The name of its node.
     pub name: Option<String>,
-    /// Vertical field of view in radians; `None` for an orthographic camera, which can't be used.
-    pub yfov: Option<f64>,
+    /// How it shows the world.
+    #[serde(flatten)]
+    pub projection: Projection,
 }
+
+/// How a camera shows the world.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Projection {
+    /// What is further away is smaller.
+    Perspective {
+        /// Vertical field of view in radians.
+        yfov: f64,
+    },
+    /// By parallel rays.
+    Orthographic {
+        /// Half of the height that it shows, in the world's units.
+        ymag: f64,
+    },
+}
+
+impl Projection {
+    /// Of a camera of the file.
+    pub(crate) fn new(camera: &document::Camera, place: &str) -> Result<Self, Note> {
+        let refuse = |inner: &str, value: f64, what: &str| {
+            Err(Note::new(format!("{place}.{inner}"), format!("is {value}, which is no {what}")))
+        };
+        match (&camera.perspective, &camera.orthographic) {
+            (Some(perspective), None) => match perspective.yfov {
+                yfov if yfov > 0.0 && yfov < std::f64::consts::PI => Ok(Self::Perspective { yfov }),
+                yfov => refuse("perspective.yfov", yfov, "angle of view"),
+            },
+            (None, Some(orthographic)) => match orthographic.ymag {
+                ymag if ymag > 0.0 && ymag < MOST_HEIGHT => Ok(Self::Orthographic { ymag }),
+                ymag => refuse("orthographic.ymag", ymag, "height"),
+            },
+            _ => Err(Note::new(place, "is neither perspective nor orthographic")),
+        }
+    }
+}
+
+/// An orthographic camera's image reaches less far than this.
+const MOST_HEIGHT: f64 = 1e30;
 
 /// Vertical field of view of the camera that frames the scene: 40°.
 const FRAMING_YFOV: f64 = 40.0 / 180.0 * std::f64::consts::PI;
@@ -23,24 +65,41 @@ const FRAMING_ELEVATION: f64 = 20.0 / 180.0 * std::f64::consts::PI;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Camera {
     pub(crate) origin: Vec3,
-    /// To the right edge of the image at distance 1.
+    /// To the right edge of the image: at distance 1, or where its rays start if they are parallel.
     pub(crate) right: Vec3,
-    /// To its top edge at distance 1.
+    /// To its top edge, likewise.
     pub(crate) up: Vec3,
     pub(crate) forward: Vec3,
+    pub(crate) parallel: bool,
 }
 
 impl Camera {
     /// A glTF camera looks along -Z. Its aspect is the image's, whatever the file says, and
     /// scales of its node don't count. `None` where the node's axes have no direction.
-    pub(crate) fn at(to_world: &Affine, yfov: f64, aspect: f64) -> Option<Self> {
-        let half = libm::tan(0.5 * yfov);
+    pub(crate) fn at(to_world: &Affine, projection: Projection, aspect: f64) -> Option<Self> {
+        let (half, parallel) = match projection {
+            Projection::Perspective { yfov } => (libm::tan(0.5 * yfov), false),
+            Projection::Orthographic { ymag } => (ymag, true),
+        };
         Some(Self {
             origin: to_world.column(3),
             right: scale(normalized(to_world.column(0))?, half * aspect),
             up: scale(normalized(to_world.column(1))?, half),
             forward: scale(normalized(to_world.column(2))?, -1.0),
+            parallel,
         })
+    }
+
+    /// The box of where its rays start.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let mut bounds = Bounds::EMPTY;
+        bounds.add(self.origin);
+        if self.parallel {
+            for (x, y) in [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)] {
+                bounds.add(add(self.origin, add(scale(self.right, x), scale(self.up, y))));
+            }
+        }
+        bounds
     }
 
     /// Sees the whole sphere around the box, from 30° to the right of the front and 20° above.
@@ -69,6 +128,7 @@ impl Camera {
             right: scale(right, half * aspect),
             up: scale(up, half),
             forward: scale(back, -1.0),
+            parallel: false,
         }
     }
 }

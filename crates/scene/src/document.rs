@@ -360,11 +360,17 @@ pub(crate) struct Skin {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Camera {
     pub(crate) perspective: Option<Perspective>,
+    pub(crate) orthographic: Option<Orthographic>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Perspective {
     pub(crate) yfov: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Orthographic {
+    pub(crate) ymag: f64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -51,12 +51,6 @@ pub enum SceneError {
         /// How many there are.
         available: usize,
     },
-    /// The camera is of a kind that is not supported.
-    #[error("camera {asked} is orthographic; only perspective cameras are supported")]
-    Orthographic {
-        /// The number asked for, from 0.
-        asked: u32,
-    },
     /// A setting of the view is outside its limits.
     #[error("{setting} is {value}; it may be {allowed}")]
     View {

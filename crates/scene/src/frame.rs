@@ -1,7 +1,7 @@
 //! One frame: everything that moves, in the kernel's units.
 
 use crate::asset::Asset;
-use crate::camera::Camera;
+use crate::camera::{Camera, Projection};
 use crate::deform::Shapes;
 use crate::error::{Note, SceneError};
 use crate::graph::Standing;
@@ -26,8 +26,8 @@ pub struct View {
     pub seed: u32,
     /// Bounces after the camera's edge, at most [`View::MAX_BOUNCES`].
     pub max_bounces: u32,
-    /// Which camera of [`Asset::cameras`]; `None` is the first perspective one, or one that
-    /// frames the scene where there is none.
+    /// Which camera of [`Asset::cameras`]; `None` is the first one, or one that frames the scene
+    /// where there is none.
     pub camera: Option<u32>,
     /// Multiplies the environment's radiance; 0 to 10^6. At 0 there is no environment.
     pub environment_strength: f32,
@@ -137,27 +137,27 @@ impl Asset {
                 let available = self.cameras.len();
                 let camera = self.cameras.get(asked as usize);
                 let camera = camera.ok_or(SceneError::NoSuchCamera { asked, available })?;
-                Some((camera.node, camera.info.yfov.ok_or(SceneError::Orthographic { asked })?))
+                Some((camera.node, camera.info.projection))
             }
         };
-        let Some((node, yfov)) = chosen else {
+        let Some((node, projection)) = chosen else {
             // As the scene stands at the start: a camera that follows each frame's box would shake.
             let start = self.graph.at(&self.animation, 0.0);
             let shapes =
                 self.shapes(&start).map_err(|note| SceneError::Frame { time_s: 0.0, note })?;
             return Ok(Camera::framing(&joined(&self.boxes(&start.to_world, &shapes)), aspect));
         };
-        Camera::at(&to_world[node], yfov, aspect)
-            .filter(|camera| camera.origin.iter().all(|x| x.is_finite()))
+        Camera::at(&to_world[node], projection, aspect)
+            .filter(|camera| camera.bounds().is_finite())
             .ok_or_else(|| {
                 let place = format!("nodes[{}]", self.graph.nodes[node].index);
                 unusable(time_s, &place, "its camera is scaled to nothing".into())
             })
     }
 
-    /// The first perspective camera's node and field of view.
-    fn default_camera(&self) -> Option<(usize, f64)> {
-        self.cameras.iter().find_map(|camera| Some((camera.node, camera.info.yfov?)))
+    /// The first camera's node and how it shows the world.
+    fn default_camera(&self) -> Option<(usize, Projection)> {
+        self.cameras.first().map(|camera| (camera.node, camera.info.projection))
     }
 
     /// The box of each placement, in the world's units.
@@ -245,7 +245,7 @@ impl Asset {
         let to_world = &standing.to_world;
         let boxes = self.boxes(to_world, shapes);
         let camera = match self.default_camera() {
-            Some((node, yfov)) => Camera::at(&to_world[node], yfov, 1.0),
+            Some((node, projection)) => Camera::at(&to_world[node], projection, 1.0),
             None => None,
         };
         let camera = camera.unwrap_or_else(|| Camera::framing(&joined(&boxes), 1.0));
@@ -260,6 +260,8 @@ impl Asset {
     fn frame_of(&self, view: &View, number: u32, camera: &Camera, world: &World) -> Frame {
         let (rotation_cos, rotation_sin) = turn(f64::from(view.environment_rotation_deg));
         let (albedo, albedo_average) = tessera_shaders::albedo::tables();
+        // Edges of the image are directions, or lengths in the world.
+        let reach = if camera.parallel { world.unit } else { 1.0 };
         let mut srgb = [[0.0; 4]; 64];
         for (code, value) in srgb.iter_mut().flatten().enumerate() {
             *value = flush(srgb_to_linear(code as u8));
@@ -267,9 +269,9 @@ impl Asset {
         Frame {
             camera_origin: flush3(camera.origin.map(|x| x * world.unit)),
             width: view.width,
-            camera_right: flush3(camera.right),
+            camera_right: flush3(camera.right.map(|x| x * reach)),
             height: view.height,
-            camera_up: flush3(camera.up),
+            camera_up: flush3(camera.up.map(|x| x * reach)),
             seed: view.seed,
             camera_forward: flush3(camera.forward),
             number,
@@ -289,6 +291,8 @@ impl Asset {
             rotation_sin,
             scale_log2: world.scale_log2,
             instance_count: 0,
+            padding: [0; 3],
+            parallel: u32::from(camera.parallel),
             srgb,
             albedo,
             albedo_average,
@@ -365,11 +369,11 @@ struct World {
 }
 
 impl World {
-    /// Units in which no coordinate of an instance, the camera or a lamp exceeds 2.
+    /// Units in which no coordinate of an instance, a ray's start or a lamp exceeds 2.
     fn new(asset: &Asset, to_world: &[Affine], camera: &Camera, boxes: &[Bounds]) -> Self {
         let scene = joined(boxes);
         let mut all = scene;
-        all.add(camera.origin);
+        all.join(&camera.bounds());
         for punctual in asset.punctual.iter().filter(|punctual| punctual.light.has_place()) {
             let position = to_world[punctual.node].column(3);
             if position.iter().all(|x| x.is_finite()) {

@@ -12,7 +12,7 @@
 //! walked and no threads are used. [`KERNEL_ID`] covers all of it.
 //!
 //! - **Units.** The world is scaled by 2^k so that the coordinate furthest from 0, of any
-//!   instance's box, the camera or a lamp, lies in [1, 2). Intensities of point and spot lights
+//!   instance's box, a camera ray's start or a lamp, lies in [1, 2). Intensities of point and spot lights
 //!   are scaled by 2^2k, ranges by 2^k; radiance and irradiance stay. Each mesh is scaled by a
 //!   power of two of its own, which its instances' matrices undo. So a scene scaled by a power of
 //!   two gives the same buffers, except for `scale_log2`.
@@ -42,9 +42,11 @@
 //!   and not as that extension's sample code would. Tangents of the file are taken as they are,
 //!   those that are made here follow the normal map's own coordinates.
 //! - 1 candela is 1 W/sr and 1 lux 1 W/m². Emitted radiance is factor × strength × texture.
-//! - A camera's aspect is the image's; near and far planes don't clip; nor does its node's scale
-//!   matter. Without a camera, one looks from 30° to the right of the front (+Z) and 20° above,
-//!   with 40° of vertical field, at the whole scene as it stands at 0 s.
+//! - A camera's aspect is the image's, and its height the file's: `yfov` or `ymag`. Near and far
+//!   planes don't clip, but nothing behind an orthographic camera is seen; nor does its node's
+//!   scale matter. Unless another is asked for by its number, the first one is used. Without any,
+//!   one looks from 30° to the right of the front (+Z) and 20° above, with 40° of vertical field,
+//!   at the whole scene as it stands at 0 s.
 //! - All animations play together from 0 s, except those that move what an earlier one moves. Keys
 //!   move translation, rotation, scale and the weights of morph targets.
 //! - A vertex follows at most eight joints, by weights that are divided by their sum; one whose
@@ -98,7 +100,7 @@ mod tangent;
 mod validate;
 
 pub use asset::Asset;
-pub use camera::CameraInfo;
+pub use camera::{CameraInfo, Projection};
 pub use error::{Note, Report, SceneError};
 pub use frame::View;
 pub use limits::Limits;

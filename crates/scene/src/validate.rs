@@ -243,6 +243,7 @@ fn check_frame(frame: &Frame, scene: &CanonicalScene) -> Result<(), &'static str
         ),
         (number(frame.rotation_cos) && number(frame.rotation_sin), "its rotation is none"),
         (frame.background <= 1, "its background is unknown"),
+        (frame.parallel <= 1 && frame.padding == [0; 3], "its camera is of no known kind"),
         (frame.srgb.iter().flatten().all(|&x| unit(x)), "its sRGB table is none"),
     ])?;
     check_environment(frame, scene)

@@ -34,6 +34,23 @@ fn a_camera_is_where_its_node_says() {
 }
 
 #[test]
+fn an_orthographic_camera_shows_as_much_as_it_says() {
+    let mut glb = Glb::triangle();
+    let camera = json!({"type": "orthographic", "orthographic": {"xmag": 9, "ymag": 3}});
+    glb.push("cameras", camera);
+    glb.node(json!({"camera": 0, "translation": [4, 1, 2], "scale": [3, 3, 3]}));
+    let asset = glb.asset();
+    let camera = serde_json::to_value(asset.cameras().next().unwrap()).unwrap();
+    assert_eq!(camera, json!({"name": null, "orthographic": {"ymag": 3.0}}));
+    let f = frame(&asset, &view()).frame;
+    // The image is twice as wide as high, so rays start at up to 4 + 6 to the right.
+    assert_eq!((f.scale_log2, f.parallel), (-3, 1));
+    assert_eq!(f.camera_origin, [0.5, 0.125, 0.25]);
+    assert_eq!(f.camera_forward, [0.0, 0.0, -1.0]);
+    assert_eq!((f.camera_up, f.camera_right), ([0.0, 0.375, 0.0], [0.75, 0.0, 0.0]));
+}
+
+#[test]
 fn without_a_camera_one_frames_the_scene() {
     let scene = Glb::triangle().scene();
     let f = scene.frame;

@@ -87,7 +87,7 @@ const NUMBERS: [(&str, Damage); 15] = [
 ];
 
 /// What breaks the frame's account of the scene.
-const FRAME: [(&str, Damage); 15] = [
+const FRAME: [(&str, Damage); 17] = [
     ("width", |s| s.frame.width = 0),
     ("inverse", |s| s.frame.inverse_width = 0.5),
     ("light count", |s| s.frame.light_count = 8),
@@ -106,6 +106,8 @@ const FRAME: [(&str, Damage); 15] = [
     ("environment light", |s| s.frame.environment_light = 0),
     ("environment without texels", |s| s.frame.environment_texel = NONE),
     ("background", |s| s.frame.background = 2),
+    ("parallel", |s| s.frame.parallel = 2),
+    ("frame padding", |s| s.frame.padding[1] = 1),
     ("rotation", |s| s.frame.rotation_sin = f32::NAN),
     ("srgb", |s| s.frame.srgb[3][1] = 1.5),
     ("light of nothing", |s| {

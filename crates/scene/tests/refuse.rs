@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Glb, container, frame, hdr, png, problems, textured, view, warns};
+use common::{Glb, container, frame, hdr, png, problems, textured, view};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tessera_scene::{Asset, Limits, Report, SceneError, View};
@@ -160,20 +160,32 @@ fn lamps_and_cameras_out_of_range_are_refused() {
         glb.node(json!({"camera": 0}));
         assert_eq!(refusal(&glb), "cameras[0].perspective.yfov");
     }
+    let orthographic = |ymag: f64| json!({"orthographic": {"xmag": 1, "ymag": ymag}});
+    for (camera, place) in [
+        (orthographic(0.0), "cameras[0].orthographic.ymag"),
+        (orthographic(-1.0), "cameras[0].orthographic.ymag"),
+        (orthographic(1e200), "cameras[0].orthographic.ymag"),
+        (json!({"type": "fisheye"}), "cameras[0]"),
+    ] {
+        let mut glb = Glb::triangle();
+        glb.push("cameras", camera);
+        glb.node(json!({"camera": 0}));
+        assert_eq!(refusal(&glb), place);
+    }
 }
 
 #[test]
-fn an_orthographic_camera_keeps_its_number_but_cant_be_used() {
+fn a_camera_is_asked_for_by_its_number() {
     let mut glb = Glb::triangle();
     glb.push("cameras", json!({"type": "orthographic", "orthographic": {"xmag": 1, "ymag": 1}}));
     glb.push("cameras", json!({"type": "perspective", "perspective": {"yfov": 1}}));
     glb.node(json!({"camera": 0}));
     glb.node(json!({"camera": 1, "translation": [0, 0, 8]}));
     let asset = glb.asset();
-    assert!(warns(asset.report(), "cameras[0]"));
     let of = |camera| asset.frame(&View { camera, ..view() }, 0, 0.0);
-    assert_eq!(of(None).unwrap().frame.camera_origin, of(Some(1)).unwrap().frame.camera_origin);
-    assert_eq!(of(Some(0)).unwrap_err(), SceneError::Orthographic { asked: 0 });
+    assert_eq!(of(None).unwrap().hash(), of(Some(0)).unwrap().hash());
+    assert_ne!(of(None).unwrap().hash(), of(Some(1)).unwrap().hash());
+    assert_eq!((of(None).unwrap().frame.parallel, of(Some(1)).unwrap().frame.parallel), (1, 0));
     let missing = SceneError::NoSuchCamera { asked: 2, available: 2 };
     assert_eq!(of(Some(2)).unwrap_err(), missing);
     assert!(missing.to_string().contains("only cameras 0 to 1"));

@@ -21,6 +21,7 @@ pub(super) fn scenes() -> Vec<Scene> {
         sealed(),
         degenerate(),
         no_camera(),
+        orthographic(),
         empty(),
     ]
 }
@@ -186,6 +187,23 @@ fn no_camera() -> Scene {
     }
     let note = "No camera: the host makes one that frames the scene, the same on every machine.";
     Scene::new("no-camera", note, &model).under(even_sky([0.5; 3]))
+}
+
+fn orthographic() -> Scene {
+    let mut model = Model::new();
+    ground(&mut model, 6.0);
+    let block = model.material(Material::matt([0.7, 0.5, 0.2]));
+    let block = model.shape(cuboid([0.6; 3]), block);
+    for (i, z) in [-1.6, -0.4, 0.8].into_iter().enumerate() {
+        model.node(Node::mesh(block).at([i as f32 - 1.0, 0.3, z]));
+    }
+    model.thing(moved(sphere(0.4, 12, 20), [0.6, 0.4, -1.2]), Material::metal([0.9; 3], 0.2));
+    model.orthographic([4.0, 4.0, 4.0], [0.0; 3], 1.8);
+    model.camera([0.0, 1.0, 8.0], [0.0; 3], 20.0);
+    directional(&mut model, [-0.5, -0.8, -0.2], 2.0);
+    let note = "Blocks and a ball from above, by parallel rays: each starts elsewhere.";
+    let scene = Scene::new("orthographic", note, &model);
+    Scene { width: 64, height: 40, ..scene.under(clear_sky([0.5, 0.7, 0.6], Packing::Flat)) }
 }
 
 fn empty() -> Scene {

@@ -121,7 +121,18 @@ pub(super) struct Spot {
 pub(super) struct Camera {
     #[serde(rename = "type")]
     pub kind: &'static str,
-    pub perspective: Perspective,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perspective: Option<Perspective>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orthographic: Option<Orthographic>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Orthographic {
+    pub xmag: f64,
+    pub ymag: f64,
+    pub zfar: f64,
+    pub znear: f64,
 }
 
 #[derive(Serialize)]

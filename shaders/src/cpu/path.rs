@@ -6,7 +6,7 @@
 
 use super::Scene;
 use super::bsdf::{Bsdf, Evaluation};
-use super::camera::camera_direction;
+use super::camera::camera_ray;
 use super::environment::environment_radiance;
 use super::intersect::{Query, T_FAR, closest, occluded};
 use super::light::{hit_density, miss_density, power_heuristic, sample_light};
@@ -49,8 +49,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
     let seed = pixel_seed(frame.seed, frame.number, x, y);
     let alpha_seed = scramble(seed ^ scramble(sample));
     let (jx, jy) = sample_pair(seed, sample, DIMENSION_PIXEL);
-    let mut origin = Vec3::from_array(frame.camera_origin);
-    let mut direction = camera_direction(scene, x, y, jx, jy);
+    let (mut origin, mut direction) = camera_ray(scene, x, y, jx, jy);
     let mut throughput = Vec3::ONE;
     let mut radiance = Vec3::ZERO;
     let mut density = 0.0;
