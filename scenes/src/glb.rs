@@ -119,6 +119,7 @@ impl Writer {
             tangent: (!part.tangents.is_empty()).then(|| self.floats(&part.tangents, false)),
             texcoord_0: (!part.uvs.is_empty()).then(|| self.floats(&part.uvs, false)),
             texcoord_1: (!part.second_uvs.is_empty()).then(|| self.floats(&part.second_uvs, false)),
+            color_0: (!part.colours.is_empty()).then(|| self.floats(&part.colours, false)),
         };
         let indices = (!part.indices.is_empty()).then(|| self.indices(&part.indices));
         json::Primitive { attributes, indices, material: part.material.map(|id| id.0) }
@@ -220,9 +221,13 @@ impl Writer {
         if !self.binary.is_empty() {
             self.root.buffers = vec![json::Buffer { byte_length: self.binary.len() }];
         }
-        if self.root.materials.iter().any(|material| material.extensions.is_some()) {
-            self.root.extensions_used.push("KHR_materials_emissive_strength");
-        }
+        let extended = || self.root.materials.iter().filter_map(|m| m.extensions.as_ref());
+        let named = [
+            ("KHR_materials_emissive_strength", extended().any(|e| e.strength.is_some())),
+            ("KHR_materials_unlit", extended().any(|e| e.unlit.is_some())),
+        ];
+        let named = named.into_iter().filter(|(_, is_used)| *is_used).map(|(name, _)| name);
+        self.root.extensions_used.extend(named);
         if model.textures.iter().any(|texture| transform(&texture.reading).is_some()) {
             self.root.extensions_used.push("KHR_texture_transform");
         }
@@ -290,12 +295,18 @@ fn material(material: &Material, textures: &[Texture]) -> json::Material {
         alpha_mode,
         alpha_cutoff,
         double_sided: material.double_sided,
-        extensions: (material.emissive_strength != 1.0).then_some(json::MaterialExtensions {
-            strength: json::EmissiveStrength {
-                emissive_strength: material.emissive_strength.into(),
-            },
-        }),
+        extensions: material_extensions(material),
     }
+}
+
+fn material_extensions(material: &Material) -> Option<json::MaterialExtensions> {
+    let extensions = json::MaterialExtensions {
+        strength: (material.emissive_strength != 1.0).then_some(json::EmissiveStrength {
+            emissive_strength: material.emissive_strength.into(),
+        }),
+        unlit: material.unlit.then_some(json::Unlit {}),
+    };
+    (extensions != json::MaterialExtensions::default()).then_some(extensions)
 }
 
 fn json_lamp(lamp: &crate::model::Lamp) -> json::Lamp {

@@ -13,7 +13,7 @@ use crate::environment::{Packing, sky};
 use crate::maths::{Quat, Vec3, turn};
 use crate::model::{Alpha, Lamp, LampKind, Material, Model, Node, Reading};
 use crate::picture::Picture;
-use crate::shapes::{card, cuboid, floor, quad};
+use crate::shapes::{card, cuboid, floor, moved, quad, sphere};
 use brdf::Surface;
 
 /// A scene and its right picture.
@@ -114,6 +114,7 @@ pub fn known_answers() -> Vec<KnownAnswer> {
     all.extend(lamps());
     all.extend(under_even_sky());
     all.extend([mirror_furnace(), mirror_box(), panel(), veil(), veiled_lamp()]);
+    all.extend([unlit_room(), vertex_colours()]);
     all
 }
 
@@ -446,6 +447,44 @@ fn veiled_lamp() -> KnownAnswer {
     let diagonal = [0.5f64.sqrt(), 0.5f64.sqrt(), 0.0];
     let expected = CLAY.brdf().value(UP, diagonal).map(|f| f * diagonal[1] * 3.0 * 0.7);
     uniform(scene, expected, Agreement::Mean(0.03))
+}
+
+/// A room of one unlit colour with a smooth white metal and a white dielectric in it: both return
+/// all light, so nothing is seen of them. Two lamps change nothing.
+fn unlit_room() -> KnownAnswer {
+    let mut model = Model::new();
+    model.thing(cuboid([6.0; 3]), Material::unlit([0.5, 0.25, 0.125]));
+    model.thing(moved(sphere(0.5, 16, 24), [-0.6, 0.0, 0.0]), Material::metal([1.0; 3], 0.0));
+    model.thing(moved(cuboid([0.8; 3]), [0.6, 0.0, 0.0]), Material::matt([1.0; 3]));
+    model.camera([0.0, 0.0, 2.8], [0.0; 3], 50.0);
+    let note = "An unlit surface is seen in its base colour, directly, in a mirror, and by what a matt \
+                surface gathers; it reflects nothing.";
+    let scene = Scene { max_bounces: 16, ..scene("unlit-room", note, &model) };
+    uniform(scene, [0.5, 0.25, 0.125], Agreement::Mean(0.005))
+}
+
+/// Colours that are the same plane over both triangles of a card, times the material's.
+fn vertex_colours() -> KnownAnswer {
+    let at = |x: f64, y: f64| [0.5 + 0.25 * x, 0.5 - 0.25 * y, 0.75 + 0.125 * (x + y)];
+    let mut model = Model::new();
+    let mut card = card([0.0; 3], 2.0, 2.0);
+    let colour = |p: &[f32; 3]| {
+        let [r, g, b] = at(p[0].into(), p[1].into()).map(|x| x as f32);
+        [r, g, b, 0.0]
+    };
+    card.colours = card.positions.iter().map(colour).collect();
+    model.thing(card, Material::unlit([1.0, 0.5, 0.25]));
+    model.orthographic([0.0, 0.0, 4.0], [0.0; 3], 1.0);
+    model.point_lamp([0.0, 0.0, 1.0], 50.0);
+    let note = "Colours of vertices multiply the material's; an opaque surface's alpha is ignored.";
+    let scene = scene("vertex-colours-known", note, &model);
+    let claim = |i: u32| {
+        let place = |k: u32| (f64::from(k) + 0.5) / f64::from(SIDE / 2) - 1.0;
+        let [r, g, b] = at(place(i % SIDE), -place(i / SIDE));
+        Some([r, 0.5 * g, 0.25 * b])
+    };
+    let expected = (0..SIDE * SIDE).map(claim).collect();
+    KnownAnswer { scene, expected, agreement: Agreement::EachPixel(0.004) }
 }
 
 #[cfg(test)]

@@ -109,6 +109,8 @@ pub struct Material {
     pub alpha: Alpha,
     /// Whether back faces are part of the surface.
     pub double_sided: bool,
+    /// Whether it shows its base colour, whatever light falls on it (KHR_materials_unlit).
+    pub unlit: bool,
 }
 
 /// What alpha does.
@@ -137,6 +139,7 @@ impl Default for Material {
             emissive_texture: None,
             alpha: Alpha::Opaque,
             double_sided: false,
+            unlit: false,
         }
     }
 }
@@ -151,6 +154,11 @@ impl Material {
     /// A metal of this linear colour at normal incidence.
     pub fn metal(colour: [f32; 3], roughness: f32) -> Self {
         Self { metallic: 1.0, roughness, ..Self::matt(colour) }
+    }
+
+    /// A surface that shows this linear colour in any light.
+    pub fn unlit(colour: [f32; 3]) -> Self {
+        Self { unlit: true, ..Self::matt(colour) }
     }
 
     /// A lamp of this radiance, as black as glTF allows: a metal of base colour 0 has no coat and
@@ -175,6 +183,8 @@ pub struct Part {
     pub uvs: Vec<[f32; 2]>,
     /// Other texture coordinates.
     pub second_uvs: Vec<[f32; 2]>,
+    /// Linear colours and alphas, which multiply the material's.
+    pub colours: Vec<[f32; 4]>,
     /// Three corners a triangle, anticlockwise from the front; without any, each three positions.
     pub indices: Vec<u32>,
     /// `None` is glTF's default material: a rough white metal.

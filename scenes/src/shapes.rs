@@ -106,6 +106,7 @@ pub fn join(parts: impl IntoIterator<Item = Part>) -> Part {
         all.tangents.extend(part.tangents);
         all.uvs.extend(part.uvs);
         all.second_uvs.extend(part.second_uvs);
+        all.colours.extend(part.colours);
     }
     all
 }
@@ -131,6 +132,7 @@ pub fn unindexed(part: &Part) -> Part {
         tangents: spread(&part.tangents, &part.indices),
         uvs: spread(&part.uvs, &part.indices),
         second_uvs: spread(&part.second_uvs, &part.indices),
+        colours: spread(&part.colours, &part.indices),
         indices: Vec::new(),
         material: part.material,
     }

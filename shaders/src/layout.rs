@@ -143,6 +143,10 @@ pub struct Material {
     pub normal_texture: Texture,
     /// sRGB.
     pub emission_texture: Texture,
+    /// 1 where whoever sees the surface sees its base colour, whatever light falls on it.
+    pub unlit: u32,
+    /// Always 0.
+    pub padding: [u32; 3],
 }
 
 impl Material {

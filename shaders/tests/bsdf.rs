@@ -50,6 +50,7 @@ fn surface(diffuse: f32, f0: f32, alpha: f32) -> Surface {
         diffuse: vec3(diffuse, diffuse, diffuse),
         f0: vec3(f0, f0, f0),
         alpha,
+        unlit: false,
         emission: Vec3::ZERO,
         area: 0.0,
     }

@@ -94,6 +94,8 @@ fn every_struct_has_the_same_fields_at_the_same_offsets() {
             metallic_roughness_texture,
             normal_texture,
             emission_texture,
+            unlit,
+            padding,
         }
     );
     compare!(module, Light {

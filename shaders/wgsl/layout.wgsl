@@ -52,6 +52,8 @@ struct Material {
     metallic_roughness_texture: Texture,
     normal_texture: Texture,
     emission_texture: Texture,
+    unlit: u32,
+    padding: array<u32, 3>,
 }
 
 const ALPHA_OPAQUE: u32 = 0u;

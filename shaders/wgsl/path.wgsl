@@ -40,14 +40,14 @@ fn trace_path(x: u32, y: u32, number: u32) -> PathSample {
         let surface = surface_at(hit, direction);
         if max_component(surface.emission) > 0.0 {
             var weight = 1.0;
-            if vertex != 0u {
+            if vertex != 0u && !surface.unlit {
                 let other =
                     hit_density(surface, hit.instance, hit.triangle, direction, hit.t);
                 weight = power_heuristic(density, other);
             }
             radiance = radiance + flush3(throughput * surface.emission) * weight;
         }
-        if vertex > frame.max_bounces {
+        if vertex > frame.max_bounces || surface.unlit {
             break;
         }
 

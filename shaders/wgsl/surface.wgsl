@@ -16,6 +16,7 @@ struct Surface {
     f0: vec3<f32>,
     alpha: f32,
     emission: vec3<f32>,
+    unlit: bool,
     area: f32,
 }
 
@@ -83,11 +84,26 @@ fn texture_uv(texture: Texture, triangle: u32, w: vec3<f32>) -> vec2<f32> {
     return uv_of(texture, weigh_uv(triangles[triangle].corners, w), triangles[triangle], w);
 }
 
+fn color_of(triangle: Triangle, w: vec3<f32>) -> vec4<f32> {
+    let a = vertices[triangle.corners[0] + triangle.more].tangent;
+    let b = vertices[triangle.corners[1] + triangle.more].tangent;
+    let c = vertices[triangle.corners[2] + triangle.more].tangent;
+    return vec4<f32>(
+        lesser(weigh(a.x, b.x, c.x, w), 1.0),
+        lesser(weigh(a.y, b.y, c.y, w), 1.0),
+        lesser(weigh(a.z, b.z, c.z, w), 1.0),
+        lesser(weigh(a.w, b.w, c.w, w), 1.0),
+    );
+}
+
 fn is_there(seed: u32, instance: u32, material: u32, triangle: u32, weights: vec3<f32>) -> bool {
     let uv = texture_uv(materials[material].base_color_texture, triangle, weights);
     let texel =
         sample_texture(materials[material].base_color_texture, uv.x, uv.y, ENCODING_SRGB);
-    let alpha = texel.alpha * materials[material].base_color.w;
+    var alpha = flush(texel.alpha * materials[material].base_color.w);
+    if triangles[triangle].more != 0u {
+        alpha = flush(alpha * color_of(triangles[triangle], weights).w);
+    }
     if materials[material].alpha_mode == ALPHA_MASK {
         return alpha >= materials[material].alpha_cutoff;
     }
@@ -160,13 +176,19 @@ fn surface_at(hit: Hit, direction: vec3<f32>) -> Surface {
     }
 
     let texel = sample_at(material.base_color_texture, uv, triangle, w, ENCODING_SRGB);
-    let base = flush3(texel * material.base_color.xyz);
+    var base = flush3(texel * material.base_color.xyz);
+    if triangle.more != 0u {
+        base = flush3(base * color_of(triangle, w).xyz);
+    }
     let rough =
         sample_at(material.metallic_roughness_texture, uv, triangle, w, ENCODING_LINEAR);
     let metallic = flush(rough.z * material.metallic);
     let roughness = flush(rough.y * material.roughness);
     var emission = vec3<f32>(0.0, 0.0, 0.0);
-    if instance.first_light != NONE {
+    let unlit = material.unlit == 1u;
+    if unlit {
+        emission = base;
+    } else if instance.first_light != NONE {
         emission = material.emission
             * sample_at(material.emission_texture, uv, triangle, w, ENCODING_SRGB);
     }
@@ -183,6 +205,7 @@ fn surface_at(hit: Hit, direction: vec3<f32>) -> Surface {
         ),
         greater(magnitude(roughness * roughness), LEAST_ALPHA),
         flush3(emission),
+        unlit,
         flat_side.area,
     );
 }

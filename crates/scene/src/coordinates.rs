@@ -5,12 +5,13 @@
 //! The first that a material asks for are the vertices' own; others, which are rare, lie in records
 //! behind the mesh's vertices, see [`Vertex::more`].
 
-use crate::accessor::{Source, View};
-use crate::document::{Primitive, TextureInfo};
+use crate::accessor::{Real, Source, View};
+use crate::document::{Primitive, TextureInfo, lookup};
 use crate::error::{Findings, Note};
 use crate::math::flush;
 use tessera_shaders::layout::Vertex;
 
+const WHITE: [f32; 4] = [1.0; 4];
 /// Most that a texture may be moved or scaled.
 const MOST: f64 = 1e6;
 
@@ -61,6 +62,43 @@ impl Coordinates {
 #[derive(Debug, Default)]
 pub(crate) struct Further<'a> {
     coordinates: Vec<(Coordinates, Option<View<'a>>)>,
+    color: Option<Color<'a>>,
+}
+
+/// COLOR_0, with alpha or without.
+#[derive(Debug)]
+enum Color<'a> {
+    Rgb(View<'a>),
+    Rgba(View<'a>),
+}
+
+impl<'a> Color<'a> {
+    fn find(
+        source: Source<'a>,
+        primitive: &Primitive,
+        place: &str,
+        vertices: usize,
+    ) -> Result<Option<Self>, Note> {
+        let Some(&index) = primitive.attributes.get("COLOR_0") else { return Ok(None) };
+        let place = format!("{place}.attributes.COLOR_0");
+        let accessor = lookup(&source.document.accessors, "accessors", index, &place)?;
+        let has_alpha = accessor.shape == "VEC4";
+        let view = source.view(index, if has_alpha { 4 } else { 3 }, &place)?;
+        view.require_real(Real::Normalized, "colours")?;
+        if view.len() != vertices {
+            return Err(Note::new(place, "has not as many elements as POSITION"));
+        }
+        Ok(Some(if has_alpha { Self::Rgba(view) } else { Self::Rgb(view) }))
+    }
+
+    /// A vertex's colour, clamped to 0 to 1 as glTF says.
+    fn of(&self, vertex: usize) -> Result<[f32; 4], Note> {
+        let [r, g, b, a] = match self {
+            Self::Rgb(view) => view.element(vertex).map(|[r, g, b]| [r, g, b, 1.0])?,
+            Self::Rgba(view) => view.element(vertex)?,
+        };
+        Ok([r, g, b, a].map(|x: f64| flush(x.clamp(0.0, 1.0))))
+    }
 }
 
 impl<'a> Further<'a> {
@@ -73,7 +111,8 @@ impl<'a> Further<'a> {
         vertices: usize,
         findings: &mut Findings,
     ) -> Result<Self, Note> {
-        let mut further = Self::default();
+        let color = Color::find(source, primitive, place, vertices)?;
+        let mut further = Self { coordinates: Vec::new(), color };
         for coordinates in asked {
             let name = coordinates.attribute();
             let named = format!("{place}.attributes.{name}");
@@ -95,14 +134,20 @@ impl<'a> Further<'a> {
         Ok(further)
     }
 
-    /// Whether there is anything.
+    /// Whether there is nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.coordinates.is_empty()
+        self.coordinates.is_empty() && self.color.is_none()
     }
 
-    /// The record of each vertex in `used`.
+    /// The record of each vertex in `used`; none at all where they would say nothing.
     pub(crate) fn records(&self, used: &[u32]) -> Result<Vec<Vertex>, Note> {
-        used.iter().map(|&vertex| self.record(vertex as usize)).collect()
+        let records = used.iter().map(|&vertex| self.record(vertex as usize));
+        let mut records = records.collect::<Result<Vec<_>, _>>()?;
+        // Many programs write colours that are all white.
+        if self.coordinates.is_empty() && records.iter().all(|record| record.tangent == WHITE) {
+            records.clear();
+        }
+        Ok(records)
     }
 
     fn record(&self, vertex: usize) -> Result<Vertex, Note> {
@@ -111,7 +156,8 @@ impl<'a> Further<'a> {
             let uv = view.as_ref().map_or(Ok([0.0; 2]), |view| view.element(vertex))?;
             *place = coordinates.apply(uv);
         }
-        Ok(Vertex::more([1.0; 4], further))
+        let color = self.color.as_ref().map_or(Ok(WHITE), |color| color.of(vertex))?;
+        Ok(Vertex::more(color, further))
     }
 }
 

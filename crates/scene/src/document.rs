@@ -274,7 +274,13 @@ impl Default for MetallicRoughness {
 pub(crate) struct MaterialExtensions {
     #[serde(rename = "KHR_materials_emissive_strength")]
     pub(crate) emissive_strength: EmissiveStrength,
+    #[serde(rename = "KHR_materials_unlit")]
+    pub(crate) unlit: Option<Unlit>,
 }
+
+/// Has no members of its own.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Unlit {}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -4,11 +4,12 @@ use crate::error::{Findings, Note};
 use serde_json::Value;
 
 /// Understood.
-const SUPPORTED: [&str; 6] = [
+const SUPPORTED: [&str; 7] = [
     "EXT_mesh_gpu_instancing",
     "EXT_texture_webp",
     "KHR_lights_punctual",
     "KHR_materials_emissive_strength",
+    "KHR_materials_unlit",
     "KHR_mesh_quantization",
     "KHR_texture_transform",
 ];
@@ -17,7 +18,7 @@ const SUPPORTED: [&str; 6] = [
 const HARMLESS: [&str; 3] = ["KHR_materials_variants", "KHR_xmp", "KHR_xmp_json_ld"];
 
 /// What the picture lacks. Others are "ignored".
-const LOSSES: [(&str, &str); 13] = [
+const LOSSES: [(&str, &str); 12] = [
     ("KHR_animation_pointer", "ignored, only nodes move"),
     ("KHR_materials_anisotropy", "ignored, highlights are round"),
     ("KHR_materials_clearcoat", "ignored, the surface has no coat"),
@@ -28,7 +29,6 @@ const LOSSES: [(&str, &str); 13] = [
     ("KHR_materials_sheen", "ignored, the surface has no sheen"),
     ("KHR_materials_specular", "ignored, the specular reflection is white and whole"),
     ("KHR_materials_transmission", "ignored, the surface is rendered opaque"),
-    ("KHR_materials_unlit", "ignored, the surface is lit"),
     ("KHR_materials_volume", "ignored, the surface is rendered opaque"),
     ("KHR_texture_basisu", "ignored, the texture's fallback is used"),
 ];

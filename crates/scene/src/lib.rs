@@ -37,6 +37,10 @@
 //! As the glTF 2.0 specification says, and:
 //! - All surfaces have two sides, whatever `doubleSided` says, and emit from both.
 //! - Occlusion textures are ignored: a path tracer finds out by itself.
+//! - COLOR_0 multiplies base colour and alpha of whatever material; emission it leaves alone.
+//! - Whoever looks at an unlit surface (KHR_materials_unlit) sees its base colour: the camera, a
+//!   mirror, and what a matt surface gathers, so it brightens what is around it. It reflects
+//!   nothing, throws shadows, and is no light that is sampled: it is found by chance.
 //! - A texture is read at the set of coordinates that it names, scaled, then turned, then moved by
 //!   KHR_texture_transform; anticlockwise where u points right and v down, as other programs do
 //!   and not as that extension's sample code would. Tangents of the file are taken as they are,

@@ -74,7 +74,11 @@ impl<'a> Reader<'a> {
         findings: &mut Findings,
     ) -> Material {
         let pbr = &material.pbr_metallic_roughness;
+        // Of an unlit surface only base colour and alpha count.
+        let unlit = material.extensions.unlit.is_some();
+        let lit = |info: Option<TextureInfo>| info.filter(|_| !unlit);
         let strength = material.extensions.emissive_strength.emissive_strength;
+        let strength = if unlit { 0.0 } else { strength };
         let unit = |value: f64, name: &str, findings: &mut Findings| {
             within(value, 0.0, 1.0, &format!("{place}.{name}"), findings)
         };
@@ -100,7 +104,7 @@ impl<'a> Reader<'a> {
             })
         };
         // First, since tangents follow the coordinates that are the vertices' own.
-        let normal_texture = texture(material.normal_texture, "normalTexture");
+        let normal_texture = texture(lit(material.normal_texture), "normalTexture");
         Material {
             base_color,
             emission,
@@ -118,11 +122,13 @@ impl<'a> Reader<'a> {
                 "pbrMetallicRoughness.baseColorTexture",
             ),
             metallic_roughness_texture: texture(
-                pbr.metallic_roughness_texture,
+                lit(pbr.metallic_roughness_texture),
                 "pbrMetallicRoughness.metallicRoughnessTexture",
             ),
             normal_texture,
-            emission_texture: texture(material.emissive_texture, "emissiveTexture"),
+            emission_texture: texture(lit(material.emissive_texture), "emissiveTexture"),
+            unlit: u32::from(unlit),
+            padding: [0; 3],
         }
     }
 

@@ -130,16 +130,6 @@ pub(crate) struct Needs<'a> {
     pub(crate) coordinates: &'a [Coordinates],
 }
 
-fn warn_of_attributes(primitive: &Primitive, place: &str, findings: &mut Findings) {
-    for name in primitive.attributes.keys() {
-        let loss = match name.as_str() {
-            "COLOR_0" => "ignored, vertices have no colours",
-            _ => continue,
-        };
-        findings.warn(format!("{place}.attributes.{name}"), loss);
-    }
-}
-
 /// How the vertices that a primitive lists make triangles.
 #[derive(Debug, Clone, Copy)]
 enum Order {
@@ -308,7 +298,6 @@ impl Outline {
             findings.warn(mode, "points and lines are not rendered; left out");
             return Ok(None);
         };
-        warn_of_attributes(primitive, place, findings);
         let Some(attributes) = Attributes::find(source, primitive, place, needs, findings)? else {
             findings.warn(format!("{place}.attributes"), "has no POSITION; left out");
             return Ok(None);

@@ -158,6 +158,7 @@ fn check_material(material: &Material, texels: usize) -> Result<(), &'static str
         ),
         (number(material.normal_scale) && number(material.alpha_cutoff), "a factor is no number"),
         (material.alpha_mode <= Material::BLEND, "its alpha mode is unknown"),
+        (material.unlit <= 1 && material.padding == [0; 3], "its flags are unknown"),
     ])?;
     for texture in [
         &material.base_color_texture,

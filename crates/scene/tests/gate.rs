@@ -32,7 +32,7 @@ fn first<T: Clone>(items: &mut Arc<Vec<T>>) -> &mut T {
 }
 
 /// What breaks an index or a count.
-const INDICES: [(&str, Damage); 30] = [
+const INDICES: [(&str, Damage); 32] = [
     ("corner", |s| first(&mut s.triangles).corners[2] = 4),
     ("record", |s| first(&mut s.triangles).more = 2),
     ("record overflow", |s| first(&mut s.triangles).more = NONE),
@@ -45,6 +45,8 @@ const INDICES: [(&str, Damage); 30] = [
     ("texture start", |s| first(&mut s.materials).base_color_texture.first_texel = NONE - 1),
     ("texture width", |s| first(&mut s.materials).base_color_texture.width = 0),
     ("texture wrap", |s| first(&mut s.materials).base_color_texture.flags = 3),
+    ("unlit", |s| first(&mut s.materials).unlit = 2),
+    ("material padding", |s| first(&mut s.materials).padding[2] = 1),
     ("alpha mode", |s| first(&mut s.materials).alpha_mode = 3),
     ("first cell", |s| first(&mut s.cells).start = 1),
     ("cell beyond 1", |s| Arc::make_mut(&mut s.cells)[7].start = (1 << 24) + 1),

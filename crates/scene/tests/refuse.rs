@@ -251,7 +251,6 @@ fn what_is_lost_is_named_with_its_place() {
             "materials[0].pbrMetallicRoughness.baseColorTexture.extensions.KHR_texture_transform.scale",
             "meshes[0].primitives[0]",
             "meshes[0].primitives[0].attributes",
-            "meshes[0].primitives[0].attributes.COLOR_0",
             "meshes[0].primitives[1]",
             "meshes[0].primitives[1].mode",
         ]

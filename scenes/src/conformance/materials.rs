@@ -20,6 +20,7 @@ pub(super) fn scenes() -> Vec<Scene> {
         roughness(),
         alpha(),
         blend_stack(),
+        colours(),
         bare(),
     ]
 }
@@ -252,6 +253,37 @@ fn blend_stack() -> Scene {
     let note = "24 veils behind each other, some in one plane: passing through is no bounce, and no \
                 traversal loses or repeats a veil.";
     Scene { spp: 8, max_bounces: 2, ..Scene::new("veils", note, &model).under(even_sky([0.5; 3])) }
+}
+
+fn colours() -> Scene {
+    let mut model = Model::new();
+    ground(&mut model, 5.0);
+    let painted = |part: Part, alpha: f32| {
+        let colour = |p: &[f32; 3]| [0.5 + 0.4 * p[0], 0.6 * p[1], 0.5 - 0.4 * p[0], 1.0];
+        let mut colours: Vec<_> = part.positions.iter().map(colour).collect();
+        colours.iter_mut().for_each(|colour| colour[3] = 1.0 - alpha * colour[1]);
+        Part { colours, ..part }
+    };
+    // Split corners keep their colours: this ball has no normals.
+    let bare = Part { normals: Vec::new(), ..painted(sphere(0.5, 8, 12), 0.0) };
+    model.thing(moved(bare, [-1.4, 0.5, 0.0]), Material::matt([1.0; 3]));
+    model.thing(
+        moved(painted(sphere(0.5, 8, 12), 0.0), [-0.3, 0.5, 0.4]),
+        Material { base: [1.0, 0.8, 0.6, 1.0], ..Material::metal([1.0; 3], 0.3) },
+    );
+    // Unlit and seen through: below a cutoff, by chance, and as a whole in the metal ball.
+    let leaf = leaves(&mut model, Reading::PLAIN);
+    for (x, alpha) in [(0.6, Alpha::Mask(0.5)), (1.5, Alpha::Blend), (-2.4, Alpha::Opaque)] {
+        let material =
+            Material { base_texture: Some(leaf), alpha, ..Material::unlit([1.0, 0.9, 0.8]) };
+        model.thing(painted(card([x, 0.6, 0.0], 0.8, 1.1), 0.6), material);
+    }
+    directional(&mut model, [0.3, -0.8, -0.5], 2.0);
+    model.camera([0.0, 1.4, 5.0], [-0.3, 0.5, 0.0], 34.0);
+    let note = "Colours of vertices, lit and unlit, their alpha cut out and blended, and unlit \
+                surfaces in a mirror.";
+    let scene = Scene::new("vertex-colours", note, &model).under(even_sky([0.3, 0.35, 0.4]));
+    Scene { width: 64, height: 36, ..scene }
 }
 
 fn bare() -> Scene {

@@ -167,6 +167,8 @@ pub(super) struct Attributes {
     pub texcoord_0: Option<usize>,
     #[serde(rename = "TEXCOORD_1", skip_serializing_if = "Option::is_none")]
     pub texcoord_1: Option<usize>,
+    #[serde(rename = "COLOR_0", skip_serializing_if = "Option::is_none")]
+    pub color_0: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -199,13 +201,19 @@ pub(super) struct MetallicRoughness {
     pub metallic_roughness_texture: Option<TextureInfo>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default, PartialEq)]
 pub(super) struct MaterialExtensions {
-    #[serde(rename = "KHR_materials_emissive_strength")]
-    pub strength: EmissiveStrength,
+    #[serde(rename = "KHR_materials_emissive_strength", skip_serializing_if = "Option::is_none")]
+    pub strength: Option<EmissiveStrength>,
+    #[serde(rename = "KHR_materials_unlit", skip_serializing_if = "Option::is_none")]
+    pub unlit: Option<Unlit>,
 }
 
-#[derive(Serialize)]
+/// Has no members of its own.
+#[derive(Serialize, PartialEq)]
+pub(super) struct Unlit {}
+
+#[derive(Serialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EmissiveStrength {
     pub emissive_strength: f64,

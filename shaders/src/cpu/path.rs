@@ -71,7 +71,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
         };
         let surface = surface_at(scene, &hit, direction);
         if max_component(surface.emission) > 0.0 {
-            let weight = if vertex == 0 {
+            let weight = if vertex == 0 || surface.unlit {
                 1.0
             } else {
                 let other =
@@ -80,7 +80,7 @@ pub fn trace_path(scene: &Scene<'_>, x: u32, y: u32, sample: u32) -> PathSample 
             };
             radiance = radiance + flush3(throughput * surface.emission) * weight;
         }
-        if vertex > frame.max_bounces {
+        if vertex > frame.max_bounces || surface.unlit {
             break;
         }
 

@@ -3,7 +3,7 @@
 use super::Scene;
 use super::intersect::Hit;
 use super::math::{
-    Vec3, cross3, dot3, flush, flush3, greater, lerp, magnitude, max_magnitude, root,
+    Vec3, cross3, dot3, flush, flush3, greater, lerp, lesser, magnitude, max_magnitude, root,
     transform_direction, transform_point, transform_transposed, unit3, vec3,
 };
 use super::sampler::scramble;
@@ -38,8 +38,10 @@ pub struct Surface {
     pub f0: Vec3,
     /// GGX's α.
     pub alpha: f32,
-    /// Emitted radiance.
+    /// Emitted radiance; that of an unlit surface is its base colour.
     pub emission: Vec3,
+    /// Whether it reflects nothing, and is found as a light by chance alone.
+    pub unlit: bool,
     /// The triangle's area in the world, where it emits; otherwise 0.
     pub area: f32,
 }
@@ -121,6 +123,14 @@ impl Scene<'_> {
         self.uv_of(texture, weigh_uv(self.corners(triangle), w), triangle, w)
     }
 
+    /// Colour and alpha inside a triangle that has records.
+    fn color(&self, triangle: u32, w: [f32; 3]) -> (Vec3, f32) {
+        let [a, b, c] = self.records(triangle).map(|record| record.tangent);
+        // Rounding may lead beyond the corners' colours.
+        let lane = |i: usize| lesser(weigh(a[i], b[i], c[i], w), 1.0);
+        (vec3(lane(0), lane(1), lane(2)), lane(3))
+    }
+
     /// Whether a surface with alpha is there for this ray: decided by a hash, so that neither the
     /// order of candidates nor an early end changes it.
     #[inline(always)]
@@ -128,7 +138,10 @@ impl Scene<'_> {
         let material = &self.materials[self.instances[instance as usize].material as usize];
         let (u, v) = self.texture_uv(&material.base_color_texture, triangle, weights);
         let texel = sample_texture(self, &material.base_color_texture, u, v, Encoding::Srgb);
-        let alpha = texel.alpha * material.base_color[3];
+        let mut alpha = flush(texel.alpha * material.base_color[3]);
+        if self.triangles[triangle as usize].more != 0 {
+            alpha = flush(alpha * self.color(triangle, weights).1);
+        }
         if material.alpha_mode == Material::MASK {
             return alpha >= material.alpha_cutoff;
         }
@@ -205,11 +218,18 @@ pub fn surface_at(scene: &Scene<'_>, hit: &Hit, direction: Vec3) -> Surface {
     let base = sample(&material.base_color_texture, Encoding::Srgb);
     let base =
         flush3(base * vec3(material.base_color[0], material.base_color[1], material.base_color[2]));
+    let base = match scene.triangles[hit.triangle as usize].more {
+        0 => base,
+        _ => flush3(base * scene.color(hit.triangle, w).0),
+    };
     let rough = sample(&material.metallic_roughness_texture, Encoding::Linear);
     let metallic = flush(rough.z * material.metallic);
     let roughness = flush(rough.y * material.roughness);
     let emission = Vec3::from_array(material.emission);
-    let emission = if instance.first_light == NONE {
+    let unlit = material.unlit == 1;
+    let emission = if unlit {
+        base
+    } else if instance.first_light == NONE {
         Vec3::ZERO
     } else {
         emission * sample(&material.emission_texture, Encoding::Srgb)
@@ -227,6 +247,7 @@ pub fn surface_at(scene: &Scene<'_>, hit: &Hit, direction: Vec3) -> Surface {
         ),
         alpha: greater(magnitude(roughness * roughness), LEAST_ALPHA),
         emission: flush3(emission),
+        unlit,
         area: if instance.first_light == NONE { 0.0 } else { area },
     }
 }
