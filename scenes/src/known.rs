@@ -114,7 +114,7 @@ pub fn known_answers() -> Vec<KnownAnswer> {
     all.extend(lamps());
     all.extend(under_even_sky());
     all.extend([mirror_furnace(), mirror_box(), panel(), veil(), veiled_lamp()]);
-    all.extend([unlit_room(), vertex_colours()]);
+    all.extend([unlit_room(), vertex_colours(), cut_out(), blended(), from_behind()]);
     all
 }
 
@@ -485,6 +485,80 @@ fn vertex_colours() -> KnownAnswer {
     };
     let expected = (0..SIDE * SIDE).map(claim).collect();
     KnownAnswer { scene, expected, agreement: Agreement::EachPixel(0.004) }
+}
+
+/// Adds a card that fills the picture, of an unlit colour, whose alpha rises from 0 at one side to
+/// half at the other: vertices, a texture and a factor share in it.
+fn alpha_ramp(model: &mut Model, z: f32, colour: [f32; 3], alpha: Alpha, rises_right: bool) {
+    let two_thirds = model.picture(Picture::new(1, 1, |_, _| [255, 255, 255, 170]));
+    let [r, g, b] = colour;
+    let material = Material {
+        base: [r, g, b, 0.75],
+        base_texture: Some(two_thirds),
+        alpha,
+        ..Material::unlit([0.0; 3])
+    };
+    let mut card = card([0.0, 0.0, z], 2.0, 2.0);
+    let ramp = |x: f32| 0.5 + if rises_right { 0.5 * x } else { -0.5 * x };
+    card.colours = card.positions.iter().map(|p| [1.0, 1.0, 1.0, ramp(p[0])]).collect();
+    model.thing(card, material);
+}
+
+/// A wall of radiance 1 behind everything, and a camera for cards that fill the picture.
+fn before_a_wall(model: &mut Model) {
+    model.thing(card([0.0, 0.0, -2.0], 4.0, 4.0), Material::lamp([1.0; 3]));
+    model.orthographic([0.0, 0.0, 4.0], [0.0; 3], 1.0);
+}
+
+fn cut_out() -> KnownAnswer {
+    let mut model = Model::new();
+    // An eighth is reached at a quarter of the width.
+    alpha_ramp(&mut model, 0.0, [0.5, 0.25, 0.125], Alpha::Mask(0.125), true);
+    before_a_wall(&mut model);
+    let note = "Factor, texture and vertex multiply to alpha; below the cutoff there is nothing.";
+    let scene = Scene { max_bounces: 0, ..scene("cut-out", note, &model) };
+    let claim = |i: u32| match i % SIDE {
+        x if x < SIDE / 4 - 1 => Some([1.0; 3]),
+        x if x > SIDE / 4 => Some([0.5, 0.25, 0.125]),
+        _ => None,
+    };
+    let expected = (0..SIDE * SIDE).map(claim).collect();
+    KnownAnswer { scene, expected, agreement: Agreement::EachPixel(1e-6) }
+}
+
+fn blended() -> KnownAnswer {
+    let (front, back) = ([0.5f32, 0.25, 0.0], [0.0f32, 0.5, 1.0]);
+    let mut model = Model::new();
+    // The one behind comes first in the file.
+    alpha_ramp(&mut model, -1.0, back, Alpha::Blend, false);
+    alpha_ramp(&mut model, 0.0, front, Alpha::Blend, true);
+    before_a_wall(&mut model);
+    let note = "Two veils whose alpha runs against each other: each is there by itself, so they \
+                cover what is behind as the nearer over the further one.";
+    let scene = Scene { max_bounces: 0, ..scene("blended", note, &model) };
+    let claim = |i: u32| {
+        let along = (f64::from(i % SIDE) + 0.5) / f64::from(SIDE);
+        let over = |alpha: f64, colour: f32, behind: f64| {
+            alpha * f64::from(colour) + (1.0 - alpha) * behind
+        };
+        let pixel = |k: usize| over(0.5 * along, front[k], over(0.5 - 0.5 * along, back[k], 1.0));
+        Some(std::array::from_fn(pixel))
+    };
+    let expected = (0..SIDE * SIDE).map(claim).collect();
+    KnownAnswer { scene, expected, agreement: Agreement::Mean(0.01) }
+}
+
+/// A single-sided card, lit and seen from behind.
+fn from_behind() -> KnownAnswer {
+    let mut model = Model::new();
+    model.thing(card([0.0; 3], 4.0, 4.0), CLAY.material());
+    let sun = Lamp { kind: LampKind::Directional, colour: [1.0; 3], intensity: 3.0 };
+    model.lamp(sun, [0.0, 0.0, -2.0], [0.0; 3]);
+    model.orthographic([0.0, 0.0, -4.0], [0.0; 3], 1.0);
+    let note = "All surfaces have two sides, whatever the file says of it.";
+    let scene = Scene { max_bounces: 1, ..scene("from-behind", note, &model) };
+    let expected = CLAY.brdf().value(UP, UP).map(|f| 3.0 * f);
+    uniform(scene, expected, Agreement::EachPixel(0.004))
 }
 
 #[cfg(test)]

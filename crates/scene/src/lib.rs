@@ -35,7 +35,13 @@
 //!
 //! # What a file means
 //! As the glTF 2.0 specification says, and:
-//! - All surfaces have two sides, whatever `doubleSided` says, and emit from both.
+//! - All surfaces have two sides, whatever `doubleSided` says, and emit from both. A rasteriser
+//!   leaves out back faces that it expects nobody to see; a path tracer's light comes from there,
+//!   and a room whose walls were single-sided would have none to an observer outside.
+//! - Alpha is factor × texture × vertex. An opaque surface ignores it; a masked one is there where
+//!   alpha is at least the cutoff; a blended one with the probability alpha, for each ray and
+//!   triangle by itself, so that veils cover each other in any order. Light passes where it is not,
+//!   unbent and without a bounce.
 //! - Occlusion textures are ignored: a path tracer finds out by itself.
 //! - COLOR_0 multiplies base colour and alpha of whatever material; emission it leaves alone.
 //! - Whoever looks at an unlit surface (KHR_materials_unlit) sees its base colour: the camera, a
