@@ -18,6 +18,7 @@ use tessera_shaders::cpu::intersect::{
 use tessera_shaders::cpu::math::{
     Vec3, div, flush, magnitude, transform_direction, transform_point, vec3,
 };
+use tessera_shaders::cpu::sampler::scramble;
 use tessera_shaders::layout::{
     CanonicalScene, Frame, Instance, Material, Mesh, NONE, Texture, Triangle, Vertex,
 };
@@ -146,6 +147,22 @@ impl World {
         Accel::build(scene, &trees, shape)
     }
 
+    /// Makes every surface a veil of this alpha.
+    fn veiled(mut self, alpha: f32) -> Self {
+        let material = &mut Arc::make_mut(&mut self.scene.materials)[0];
+        material.alpha_mode = Material::BLEND;
+        material.base_color[3] = alpha;
+        self
+    }
+
+    /// Whether a triangle is there for a ray: by a hash of the two, and of nothing else.
+    fn is_there(&self, query: &Query, instance: u32, triangle: u32) -> bool {
+        let material = &self.scene.materials[0];
+        let number = scramble(query.alpha_seed.wrapping_add(instance)).wrapping_add(triangle);
+        material.alpha_mode == Material::OPAQUE
+            || f64::from(scramble(number) >> 8) / 2f64.powi(24) < f64::from(material.base_color[3])
+    }
+
     /// The rule for hits, applied to every triangle: the least (t, instance, triangle).
     fn closest_by_rule(&self, query: &Query) -> Option<(f32, u32, u32)> {
         let world = SlabRay::new(query.origin, query.direction);
@@ -158,7 +175,7 @@ impl World {
                 let Some(t) = ray.meet(corners) else { continue };
                 if t >= T_MIN && t < query.t_max && holds(bounds, t) && holds(ray.own(corners), t) {
                     let hit = (t, number as u32, instance.first_triangle + i as u32);
-                    if best.is_none_or(|best| hit < best) {
+                    if self.is_there(query, hit.1, hit.2) && best.is_none_or(|best| hit < best) {
                         best = Some(hit);
                     }
                 }
@@ -280,7 +297,7 @@ fn ray_towards(random: &mut Random, corners: [Vec3; 3], away: f64) -> Query {
         origin: Vec3::from_array(origin),
         direction: Vec3::from_array(direction.map(|d| (d * length) as f32)),
         t_max: if random.below(4) == 0 { (distance / length) as f32 } else { T_FAR },
-        alpha_seed: 0,
+        alpha_seed: random.bits24(),
     }
 }
 
@@ -322,7 +339,8 @@ fn trees_of_every_shape_give_the_hit_of_the_rule() {
                 placed.push((mesh, Map::random(&mut random, distance)));
             }
         }
-        let world = World::new(meshes, &placed);
+        let opaque = World::new(meshes, &placed);
+        let world = if world % 3 == 0 { opaque.veiled(0.5) } else { opaque };
         let trees = shapes.map(|shape| world.trees(shape));
         for _ in 0..600 {
             let number = random.below(placed.len() as u32) as usize;
@@ -354,8 +372,8 @@ fn trees_of_every_shape_give_the_hit_of_the_rule() {
             }
         }
     }
-    // Most rays hit something, or all of this says little.
-    assert!(hits > 60_000, "{hits}");
+    // A good part of the rays hits something, or all of this says little.
+    assert!(hits > 48_000, "{hits}");
     assert_eq!(hits, ties);
 }
 
