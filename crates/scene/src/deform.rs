@@ -1,9 +1,10 @@
 //! Meshes that change shape: morph targets first, then joints.
 //!
-//! Vertices are moved in f64, sums in the order of the file. What comes out is treated as if the
-//! file held it: normals and tangents that are not given are computed from it, so that a moved
-//! mesh has the same buffers as one that was written out as it stands. Each placement has vertices
-//! of its own; those that joints move stand in the world, whatever their node's own transform.
+//! Vertices are moved in f64, sums in the order of the file; colours and texture coordinates stay.
+//! What comes out is treated as if the file held it: normals and tangents that are not given are
+//! computed from it, so that a moved mesh has the same buffers as one that was written out as it
+//! stands. Each placement has vertices of its own; those that joints move stand in the world,
+//! whatever their node's own transform.
 
 use crate::accessor::Real;
 use crate::document::Primitive;
@@ -113,6 +114,12 @@ impl Deformable {
                 read_all::<3>(&view, &used.vertices).map(Some)
             };
             spend(3 * target.len().min(3) * used.vertices.len())?;
+            for name in target.keys() {
+                if name.starts_with("COLOR_") || name.starts_with("TEXCOORD_") {
+                    let message = "ignored, colours and texture coordinates stay as they are";
+                    findings.warn(format!("{place}.targets[{i}].{name}"), message);
+                }
+            }
             targets.push(Target {
                 positions: read("POSITION", true)?,
                 normals: read("NORMAL", rest.normals.is_some())?,

@@ -58,7 +58,8 @@
 //!   one looks from 30° to the right of the front (+Z) and 20° above, with 40° of vertical field,
 //!   at the whole scene as it stands at 0 s.
 //! - All animations play together from 0 s, except those that move what an earlier one moves. Keys
-//!   move translation, rotation, scale and the weights of morph targets.
+//!   move translation, rotation, scale and the weights of morph targets; these move positions,
+//!   normals and tangents, not colours or texture coordinates.
 //! - A vertex follows at most eight joints, by weights that are divided by their sum; one whose
 //!   weights are all 0 follows its first joint.
 //! - Points and lines are left out. Textures of EXT_texture_webp are taken before their fallback.

@@ -5,9 +5,10 @@ mod common;
 
 use common::{Glb, frame, merge, png, problems, textured, view, warns};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_scene::{Asset, Limits, validate};
-use tessera_shaders::layout::CanonicalScene;
+use tessera_shaders::layout::{CanonicalScene, Vertex};
 
 /// Four corners of two triangles that share an edge, folded.
 const FOLD: [f32; 12] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.5, 0.0, 1.0, 0.0];
@@ -287,6 +288,75 @@ fn joints_move_by_keys_and_morph_targets_come_first() {
     assert_eq!(at(&asset, 0.5).hash(), at(&glb.asset(), 0.5).hash());
 }
 
+/// Gives a fold's vertices colours and a second set of texture coordinates, and reads a texture at
+/// each set.
+fn dressed(mut glb: Glb) -> Glb {
+    let colours: [f32; 16] =
+        std::array::from_fn(|i| if i % 4 == 3 { 1.0 } else { i as f32 / 16.0 });
+    let colours = glb.floats(4, &colours);
+    let uvs = glb.floats(2, &[3.0, 5.0, 4.0, 5.0, 4.0, 7.0, 3.0, 7.0]);
+    let attributes = json!({"COLOR_0": colours, "TEXCOORD_1": uvs});
+    merge(&mut primitive(&mut glb)["attributes"], &attributes);
+    if glb.json["materials"].is_null() {
+        textured(&mut glb, &json!({}));
+    }
+    let texture = glb.picture(&png(1, 1, &[200; 4]));
+    glb.json["materials"][0]["pbrMetallicRoughness"] = json!({
+        "baseColorTexture": {"index": texture},
+        "metallicRoughnessTexture": {"index": texture, "texCoord": 1},
+    });
+    glb
+}
+
+/// Each corner of a mesh's triangles with its record.
+fn corners(scene: &CanonicalScene, mesh: usize) -> Vec<(Vertex, Vertex)> {
+    let mesh = scene.meshes[mesh];
+    scene.triangles[mesh.first_triangle as usize..][..mesh.triangle_count as usize]
+        .iter()
+        .flat_map(|triangle| triangle.corners.map(|corner| (corner, corner + triangle.more)))
+        .map(|(corner, record)| (scene.vertices[corner as usize], scene.vertices[record as usize]))
+        .collect()
+}
+
+#[test]
+fn colours_and_further_coordinates_stay_with_the_vertices_that_move() {
+    let shares = [0.0, 0.25, 0.5, 1.0];
+    for detail in DETAILS {
+        let written = |positions: &[f32; 12]| {
+            let scene = with_camera(dressed(fold(positions, &NORMALS, detail))).scene();
+            let colours: BTreeSet<[u32; 4]> = corners(&scene, 0)
+                .into_iter()
+                .map(|(_, record)| record.tangent.map(f32::to_bits))
+                .collect();
+            assert_eq!(colours.len(), 4);
+            scene
+        };
+        let mut morphed = with_camera(dressed(with_targets(fold(&FOLD, &NORMALS, detail))));
+        let values = [0.0, 0.0, 1.0, 0.0];
+        let keys = Keys { times: &[0.0, 2.0], lanes: 1, values: &values, interpolation: "LINEAR" };
+        animate(&mut morphed, 0, "weights", &keys);
+        let mut skinned = dressed(skinned(detail, shares));
+        let values = [0.0, 2.0, 0.0, 8.0, 2.0, 0.0];
+        let keys = Keys { times: &[0.0, 2.0], lanes: 3, values: &values, interpolation: "LINEAR" };
+        animate(&mut skinned, B, "translation", &keys);
+        for time in [0.0, 1.0, 2.0] {
+            let by_targets = moved([time, 0.0, 0.0]);
+            let by_joints: [f32; 12] = std::array::from_fn(|i| {
+                FOLD[i] + if i % 3 == 0 { 4.0 * time * shares[i / 3] } else { 0.0 }
+            });
+            let time = f64::from(time);
+            assert_eq!(at(&morphed.asset(), time).hash(), written(&by_targets).hash());
+            assert_eq!(at(&skinned.asset(), time).hash(), written(&by_joints).hash());
+        }
+        // Behind others, too.
+        let again = skinned.json["nodes"][0].clone();
+        skinned.node(again);
+        let twice = at(&skinned.asset(), 1.0);
+        assert_eq!((twice.meshes.len(), twice.triangles.len()), (2, 4));
+        assert_eq!(corners(&twice, 0), corners(&twice, 1));
+    }
+}
+
 #[test]
 fn a_second_set_of_joints_counts_and_weights_are_normalised() {
     let mut glb = skinned(Detail::Normals, [0.0; 4]);
@@ -386,6 +456,13 @@ fn what_moves_nothing_is_warned_of() {
     let mut glb = with_targets(fold(&FOLD, &NORMALS, Detail::Normals));
     glb.json["meshes"][0]["weights"] = json!([0.5, 0, 1]);
     assert!(warns(glb.asset().report(), "meshes[0].weights"));
+
+    let mut glb = with_targets(fold(&FOLD, &NORMALS, Detail::Normals));
+    glb.json["meshes"][0]["weights"] = json!([0.5, 0]);
+    let written = glb.scene().hash();
+    primitive(&mut glb)["targets"][1]["COLOR_0"] = json!(0);
+    assert!(warns(glb.asset().report(), "meshes[0].primitives[0].targets[1].COLOR_0"));
+    assert_eq!(glb.scene().hash(), written);
 }
 
 #[test]
@@ -409,6 +486,17 @@ fn moved_meshes_keep_to_their_limits() {
         Limits { vertices: 11, ..enough.clone() },
         Limits { deformed_values: 97, ..enough },
     ] {
+        assert!(!problems(load(less)).is_empty());
+    }
+
+    // With as many records as vertices; 2 more numbers a vertex, and 12 a record.
+    let glb = dressed(glb);
+    let load = |limits: Limits| Asset::load(&glb.bytes(), None, &limits);
+    let enough = Limits { triangles: 4, vertices: 24, deformed_values: 154, ..Limits::default() };
+    assert!(load(enough.clone()).is_ok());
+    for less in
+        [Limits { vertices: 23, ..enough.clone() }, Limits { deformed_values: 153, ..enough }]
+    {
         assert!(!problems(load(less)).is_empty());
     }
 }
