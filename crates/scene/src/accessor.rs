@@ -1,7 +1,7 @@
 //! Numbers out of the file's bytes, with every bound checked before the first is read.
 
 use crate::document::{Accessor, Document, Sparse, lookup};
-use crate::error::{Findings, Note};
+use crate::error::{Findings, Note, excerpt};
 use crate::limits::{Limits, exceeds};
 use crate::package::Files;
 
@@ -72,13 +72,19 @@ impl<'a> Source<'a> {
         if lanes_of(&accessor.shape) != Some(lanes) {
             return Err(refuse(format!(
                 "is {}, but {place} needs {lanes} numbers",
-                accessor.shape
+                excerpt(&accessor.shape)
             )));
         }
         let count = usize::try_from(accessor.count).map_err(|_| refuse("is too long".into()))?;
         let size = lanes * component.bytes();
 
         let (bytes, stride) = match accessor.buffer_view {
+            // Zeros cost what numbers cost, so as many are taken as bytes could stand for.
+            None if count > self.files.buffer_bytes => {
+                let message =
+                    format!("has {count} elements without bytes, more than the file has bytes");
+                return Err(refuse(message));
+            }
             None => (None, size),
             Some(view) => {
                 let place = format!("accessors[{index}].bufferView");

@@ -2,7 +2,7 @@
 
 use crate::accessor::{Real, Source};
 use crate::document::{self, Channel, lookup};
-use crate::error::{Findings, Note};
+use crate::error::{Findings, Note, excerpt};
 use crate::graph::{Graph, Pose};
 use crate::limits::{Limits, exceeds};
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,7 +159,7 @@ fn find_target(
 ) -> Result<Option<Target>, Note> {
     let place = format!("{place}.target");
     let Some(path) = path(channel) else {
-        findings.warn(place, format!("its path {:?} is ignored", channel.target.path));
+        findings.warn(place, format!("its path {:?} is ignored", excerpt(&channel.target.path)));
         return Ok(None);
     };
     let Some(node) = channel.target.node else {
@@ -199,7 +199,10 @@ fn read_track(
         None | Some("LINEAR") => (Interpolation::Linear, 1),
         Some("STEP") => (Interpolation::Step, 1),
         Some("CUBICSPLINE") => (Interpolation::Cubic, 3),
-        Some(other) => return Err(Note::new(place, format!("has the interpolation {other:?}"))),
+        Some(other) => {
+            let message = format!("has the interpolation {:?}", excerpt(other));
+            return Err(Note::new(place, message));
+        }
     };
     let input = source.view(sampler.input, 1, place)?;
     input.require_real(Real::Floats, "times")?;

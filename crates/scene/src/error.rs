@@ -14,8 +14,24 @@ pub struct Note {
 
 impl Note {
     pub(crate) fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: place.into(), message: message.into() }
+        Self { place: short(place.into()), message: short(message.into()) }
     }
+}
+
+/// Longest text of a note, in bytes: two hundred of them must not hold a file's longest two hundred
+/// times.
+const LONGEST: usize = 1000;
+
+fn short(text: String) -> String {
+    match text.get(..LONGEST) {
+        None if text.len() <= LONGEST => text,
+        _ => format!("{}…", &text[..text.floor_char_boundary(LONGEST)]),
+    }
+}
+
+/// The beginning of a text of the file, for a message about each place that refers to it.
+pub(crate) fn excerpt(text: &str) -> &str {
+    &text[..text.floor_char_boundary(80)]
 }
 
 impl fmt::Display for Note {
@@ -102,6 +118,15 @@ impl Findings {
         // What a mesh lacks is found again in each of its shapes.
         if !self.warnings.contains(&note) {
             keep(&mut self.warnings, &mut self.more_warnings, note);
+        }
+    }
+
+    /// Warns of a place that is written out only if the warning is kept.
+    pub(crate) fn warn_at(&mut self, place: &impl fmt::Display, message: &str) {
+        if self.warnings.len() + 1 < Report::MOST {
+            self.warn(place.to_string(), message);
+        } else {
+            self.more_warnings += 1;
         }
     }
 

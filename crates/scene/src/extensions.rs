@@ -1,7 +1,8 @@
 //! Which extensions are understood, and what a scene loses with the others.
 
-use crate::error::{Findings, Note};
+use crate::error::{Findings, Note, excerpt};
 use serde_json::Value;
+use std::fmt;
 
 /// Understood.
 const SUPPORTED: [&str; 7] = [
@@ -45,33 +46,44 @@ pub(crate) fn check_required(required: &[String], findings: &mut Findings) {
 
 /// Warns of each extension that is used somewhere and not understood.
 pub(crate) fn survey(root: &Value, findings: &mut Findings) {
-    let Some(root) = root.as_object() else { return };
-    for (key, value) in root.iter().filter(|(key, _)| *key != "extras") {
-        if key == "extensions" {
-            survey_extensions(value, "extensions", findings);
-        } else {
-            visit(value, key, findings);
+    visit(root, &Place::Root, findings);
+}
+
+/// A place of the JSON, as the way to it from the root. It is written out only where it is told: a file
+/// may have a long name over millions of members.
+enum Place<'a> {
+    Root,
+    Member(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Member(Self::Root, name) => f.write_str(excerpt(name)),
+            Self::Member(of, name) => write!(f, "{of}.{}", excerpt(name)),
+            Self::Item(of, i) => write!(f, "{of}[{i}]"),
         }
     }
 }
 
 /// The reader of JSON bounds its depth, hence this recursion's.
-fn visit(value: &Value, place: &str, findings: &mut Findings) {
+fn visit(value: &Value, place: &Place<'_>, findings: &mut Findings) {
     match value {
         Value::Array(items) => {
             // Arrays of numbers can be long, and hold no objects.
             for (i, item) in items.iter().enumerate().filter(|(_, item)| !item.is_number()) {
-                visit(item, &format!("{place}[{i}]"), findings);
+                visit(item, &Place::Item(place, i), findings);
             }
         }
         Value::Object(members) => {
             for (key, member) in members {
+                let place = Place::Member(place, key);
                 match key.as_str() {
                     "extras" => {}
-                    "extensions" => {
-                        survey_extensions(member, &format!("{place}.extensions"), findings);
-                    }
-                    _ => visit(member, &format!("{place}.{key}"), findings),
+                    "extensions" => survey_extensions(member, &place, findings),
+                    _ => visit(member, &place, findings),
                 }
             }
         }
@@ -79,13 +91,13 @@ fn visit(value: &Value, place: &str, findings: &mut Findings) {
     }
 }
 
-fn survey_extensions(extensions: &Value, place: &str, findings: &mut Findings) {
+fn survey_extensions(extensions: &Value, place: &Place<'_>, findings: &mut Findings) {
     for name in extensions.as_object().into_iter().flat_map(|members| members.keys()) {
         if SUPPORTED.contains(&name.as_str()) || HARMLESS.contains(&name.as_str()) {
             continue;
         }
         let known = LOSSES.iter().find(|(known, _)| known == name);
         let loss = known.map_or("ignored", |(_, loss)| loss);
-        findings.warn(format!("{place}.{name}"), loss);
+        findings.warn_at(&Place::Member(place, name), loss);
     }
 }

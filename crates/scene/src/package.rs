@@ -7,7 +7,7 @@ use crate::error::Note;
 use crate::glb::{Glb, is_glb};
 use crate::limits::{Limits, exceeds};
 use crate::names::{self, Uri};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A file, opened as far as its document.
@@ -25,6 +25,8 @@ pub(crate) struct Package<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Files<'a> {
     pub(crate) buffers: Vec<Result<Bytes<'a>, String>>,
+    /// Bytes of all buffers; what several of them are made of counts once.
+    pub(crate) buffer_bytes: usize,
     /// Of images that name one.
     pub(crate) images: Vec<Option<Result<Bytes<'a>, String>>>,
 }
@@ -67,6 +69,9 @@ impl<'a> Package<'a> {
                 (None, _) => Err("names no file, and the file holds no bytes for it".into()),
             });
         }
+        let distinct: BTreeSet<(*const u8, usize)> =
+            files.buffers.iter().flatten().map(|bytes| (bytes.as_ptr(), bytes.len())).collect();
+        files.buffer_bytes = distinct.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len));
         for image in &document.images {
             files.images.push(image.uri.as_ref().map(|uri| opened.read(uri)));
         }

@@ -228,7 +228,7 @@ fn copies_that_cannot_be_are_refused() {
     // A count that is merely claimed.
     let mut many = copied(&json!({"TRANSLATION": 1}), &json!({}));
     many.push("accessors", json!({"componentType": 5126, "count": u64::MAX, "type": "VEC3"}));
-    assert_eq!(many.problems()[0].place, "nodes");
+    assert_eq!(many.problems()[0].place, "accessors[1]");
 }
 
 fn webp(width: u32, height: u32, rgba: &[u8]) -> Vec<u8> {
