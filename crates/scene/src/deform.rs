@@ -58,15 +58,16 @@ struct Target {
 
 impl Deformable {
     /// Reads a primitive, its morph targets and, for a skin of so many joints, what follows them.
-    /// `None` where it has nothing to show or was refused. `budget` is what may be kept.
+    /// `None` where it has nothing to show or was refused. `attempted` counts the
+    /// triangles of all that is read, `budget` is what may be kept.
     pub(crate) fn read(
         asked: Asked<'_>,
         joint_count: Option<usize>,
         limits: &Limits,
-        budget: &mut usize,
+        (attempted, budget): (&mut usize, &mut usize),
         findings: &mut Findings,
     ) -> Option<Self> {
-        let read = Outline::read(asked, limits, findings);
+        let read = Outline::read(asked, attempted, limits, findings);
         let (rest, used) = findings.take(read).flatten()?;
         let moved = Self::moved(asked, rest, &used, joint_count, budget, findings);
         findings.take(moved)

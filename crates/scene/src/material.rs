@@ -62,7 +62,9 @@ impl<'a> Reader<'a> {
             materials.push(reader.material(material, &place, &mut asked, findings));
             coordinates.push(asked);
         }
-        let emitted = materials.iter().map(|material| reader.emitted(material)).collect();
+        let mut means = BTreeMap::new();
+        let emitted =
+            materials.iter().map(|material| reader.emitted(material, &mut means)).collect();
         Materials { materials, coordinates, emitted, texels: reader.texels }
     }
 
@@ -205,13 +207,20 @@ impl<'a> Reader<'a> {
         Ok(texture)
     }
 
-    /// The luminance of emission × the mean of its texture.
-    fn emitted(&self, material: &Material) -> f64 {
+    /// The luminance of emission × the mean of its texture. Many materials may share a picture, whose
+    /// mean is taken once.
+    fn emitted(&self, material: &Material, means: &mut BTreeMap<u32, [f64; 3]>) -> f64 {
         let factor = material.emission.map(f64::from);
         let texture = material.emission_texture;
         if texture.first_texel == NONE || factor == [0.0; 3] {
             return luminance(factor);
         }
+        let mean = means.entry(texture.first_texel).or_insert_with(|| self.mean(texture));
+        luminance([factor[0] * mean[0], factor[1] * mean[1], factor[2] * mean[2]])
+    }
+
+    /// The mean of a picture's light, channel by channel.
+    fn mean(&self, texture: Texture) -> [f64; 3] {
         let count = texture.width as usize * texture.height as usize;
         let texels = &self.texels[texture.first_texel as usize..][..count];
         // Counted by code first: sums of integers are exact, and there are few codes.
@@ -221,14 +230,13 @@ impl<'a> Reader<'a> {
                 channel[usize::from(code)] += 1;
             }
         }
-        let mean = codes.map(|codes| {
+        codes.map(|codes| {
             let sum = codes
                 .iter()
                 .enumerate()
                 .fold(0.0, |sum, (code, &count)| sum + srgb_to_linear(code as u8) * count as f64);
             sum / count as f64
-        });
-        luminance([factor[0] * mean[0], factor[1] * mean[1], factor[2] * mean[2]])
+        })
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Geometry {
     pub(crate) reserved: usize,
     /// Records that each frame adds.
     pub(crate) reserved_records: usize,
+    /// Triangles of all that was read, also of what was refused in the end: many meshes that fail at
+    /// their last number must not cost more than as many that don't.
+    pub(crate) attempted: usize,
 }
 
 /// What the host knows of a mesh beyond its triangles.
@@ -53,7 +56,7 @@ impl Geometry {
         limits: &Limits,
         findings: &mut Findings,
     ) -> Option<u32> {
-        let read = Outline::read(asked, limits, findings);
+        let read = Outline::read(asked, &mut self.attempted, limits, findings);
         let (outline, _) = findings.take(read).flatten()?;
         self.add_outline(&outline, asked, limits, findings)
     }
@@ -286,9 +289,11 @@ pub(crate) struct Used {
 }
 
 impl Outline {
-    /// `None` where a primitive has nothing to show.
+    /// `None` where a primitive has nothing to show. `attempted` counts the triangles of all that
+    /// is read.
     pub(crate) fn read(
         asked: Asked<'_>,
+        attempted: &mut usize,
         limits: &Limits,
         findings: &mut Findings,
     ) -> Result<Option<(Self, Used)>, Note> {
@@ -302,8 +307,8 @@ impl Outline {
             findings.warn(format!("{place}.attributes"), "has no POSITION; left out");
             return Ok(None);
         };
-        let triangles = order.triangles(attributes.listed());
-        if let Some(message) = exceeds("triangles", triangles, limits.triangles) {
+        *attempted = attempted.saturating_add(order.triangles(attributes.listed()));
+        if let Some(message) = exceeds("triangles", *attempted, limits.triangles) {
             return Err(Note::new(place, message));
         }
         let indices = attributes.corners(order, place)?;

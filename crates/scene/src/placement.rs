@@ -166,7 +166,8 @@ impl Reader<'_> {
                         }
                     };
                     let joints = skin.map(|skin| deformation.skins[skin].joint_count());
-                    Deformable::read(asked, joints, self.limits, &mut budget, findings).map(|one| {
+                    let spent = (&mut shown.geometry.attempted, &mut budget);
+                    Deformable::read(asked, joints, self.limits, spent, findings).map(|one| {
                         deformation.primitives.push(one);
                         Made::Deformed(deformation.primitives.len() - 1, skin)
                     })
@@ -190,7 +191,8 @@ impl Reader<'_> {
             return geometry.add(asked, self.limits, findings).map(Made::Fixed);
         }
         let mut budget = self.limits.deformed_values;
-        let read = Deformable::read(asked, None, self.limits, &mut budget, findings)?;
+        let spent = (&mut geometry.attempted, &mut budget);
+        let read = Deformable::read(asked, None, self.limits, spent, findings)?;
         let weights: Vec<f64> = weights.iter().map(|&bits| f64::from_bits(bits)).collect();
         let outline = read.morphed(&weights);
         geometry.add_outline(&outline, asked, self.limits, findings).map(Made::Fixed)
