@@ -9,6 +9,7 @@ use crate::environment;
 use crate::error::{Findings, Note, Report, SceneError};
 use crate::extensions;
 use crate::graph::{Graph, Standing};
+use crate::json;
 use crate::light::Punctual;
 use crate::limits::{Limits, exceeds};
 use crate::material::{Materials, Reader};
@@ -86,7 +87,7 @@ impl Asset {
         let mut findings = Findings::default();
         let package = Package::open(file, limits).map_err(SceneError::Refused)?;
         let chunks = package.chunks(limits).map_err(|note| SceneError::Refused(vec![note]))?;
-        let root: serde_json::Value = serde_json::from_slice(chunks.json).map_err(|error| {
+        let root = json::read(chunks.json).map_err(|error| {
             SceneError::Refused(vec![Note::new("file", format!("its JSON is broken: {error}"))])
         })?;
         let document = Document::parse(&root, &mut findings);

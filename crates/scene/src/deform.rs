@@ -58,8 +58,8 @@ struct Target {
 
 impl Deformable {
     /// Reads a primitive, its morph targets and, for a skin of so many joints, what follows them.
-    /// `None` where it has nothing to show or was refused. `attempted` counts the
-    /// triangles of all that is read, `budget` is what may be kept.
+    /// `None` where it has nothing to show or was refused. `attempted` counts the triangles
+    /// of all that is read, `budget` is what may be kept.
     pub(crate) fn read(
         asked: Asked<'_>,
         joint_count: Option<usize>,

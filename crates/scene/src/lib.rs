@@ -71,11 +71,11 @@
 //!   `extensionsRequired` names and is not supported is refused.
 //!
 //! # Reading order
-//! `asset` (a file, read once) over `package` with `archive`, `names` and `glb`, then `document`,
-//! `extensions`, `accessor`; its parts `graph`, `animation`, `camera`, `material` with `picture`,
-//! `placement` over `mesh` with `coordinates` and `tangent` and `deform` with `skin`, `environment`
-//! with `radiance`, `openexr` and `cumulative`; then `frame` with `light` and `alias`; and
-//! `validate`, the last gate before a GPU. `pack` makes one file of several.
+//! `asset` (a file, read once) over `package` with `archive`, `names` and `glb`, then `json`,
+//! `document`, `extensions`, `accessor`; its parts `graph`, `animation`, `camera`, `material` with
+//! `picture`, `placement` over `mesh` with `coordinates` and `tangent` and `deform` with `skin`,
+//! `environment` with `radiance`, `openexr` and `cumulative`; then `frame` with `light` and `alias`;
+//! and `validate`, the last gate before a GPU. `pack` makes one file of several.
 #![forbid(unsafe_code)]
 
 mod accessor;
@@ -94,6 +94,7 @@ mod extensions;
 mod frame;
 mod glb;
 mod graph;
+mod json;
 mod light;
 mod limits;
 mod material;
