@@ -99,8 +99,9 @@ impl Bounds {
         self.lo[0] > self.hi[0]
     }
 
+    /// Whether it can be measured: the squares of its sides are numbers, too.
     pub(crate) fn is_finite(&self) -> bool {
-        self.lo.iter().chain(&self.hi).all(|x| x.is_finite())
+        self.lo.iter().chain(&self.hi).all(|x| x.abs() <= 1e150)
     }
 
     pub(crate) fn add(&mut self, p: Vec3) {
