@@ -29,6 +29,8 @@
 #![forbid(unsafe_code)]
 
 mod flv;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod http;
 pub mod limits;
 mod parameter_sets;

@@ -8,10 +8,10 @@
 //! which any datagram comes, without a cookie and for ever, so that a stranger's forged addresses
 //! fill the memory; its listener has a panic that a packet's order can reach.
 
-mod crypto;
-mod handshake;
-mod receive;
-mod wire;
+pub(crate) mod crypto;
+pub(crate) mod handshake;
+pub(crate) mod receive;
+pub(crate) mod wire;
 
 use crate::limits::{Door, Place};
 use crate::ts::TsReader;

@@ -13,6 +13,7 @@ const HEAD: usize = 16;
 const SALT: usize = 16;
 
 /// The keys in force, with what they are salted with and come wrapped in.
+#[cfg_attr(fuzzing, derive(Clone))]
 pub(crate) struct Keys {
     salt: [u8; SALT],
     wrapping: Cipher,
@@ -21,6 +22,7 @@ pub(crate) struct Keys {
     odd: Option<Cipher>,
 }
 
+#[cfg_attr(fuzzing, derive(Clone))]
 enum Cipher {
     A128(Aes128),
     A192(Aes192),
