@@ -4,7 +4,7 @@
 # and demo, tests and bench then share one set of artefacts.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint fmt clippy deny program web bench deb deps
+.PHONY: help demo test fuzz soak lint fmt clippy deny program web bench deb deps
 
 CARGO ?= cargo
 
@@ -26,6 +26,8 @@ help:
 	@echo 'make test    install what tests need as well, and run every test'
 	@echo '             CRATE=tessera-scene     only this crate'
 	@echo '             ARGS=name_of_test       only tests whose names contain this'
+	@echo 'make fuzz    give each parser that strangers reach a million inputs, by libFuzzer: an hour'
+	@echo '             RUNS=100000             so many inputs each'
 	@echo 'make lint    formatting, clippy without warnings, and licences, duplicates and bans by'
 	@echo '             cargo-deny, which it asks for: cargo install --locked cargo-deny'
 	@echo '             make fmt, make clippy and make deny do one of the three'
@@ -59,6 +61,11 @@ ifneq ($(CRATE),)
 endif
 	$(say) 'Building the tests, then running them: $(if $(CRATE),$(CRATE),all crates)'
 	$(CARGO) test --release --locked --no-fail-fast $(packages) -- $(ARGS)
+
+fuzz:
+	@scripts/deps build
+	$(say) 'Building the parsers with every branch counted, then feeding them'
+	@scripts/fuzz
 
 soak:
 	@scripts/deps test

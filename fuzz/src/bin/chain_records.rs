@@ -1,0 +1,4 @@
+//! See `chain.rs`.
+#![no_main]
+
+tessera_fuzz::target!(chain::RECORDS);

@@ -1,0 +1,4 @@
+//! See `protocol.rs`.
+#![no_main]
+
+tessera_fuzz::target!(protocol::SUMS);

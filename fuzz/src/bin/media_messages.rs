@@ -1,0 +1,4 @@
+//! See `media.rs`.
+#![no_main]
+
+tessera_fuzz::target!(media::MESSAGES);

@@ -1,0 +1,4 @@
+//! See `names.rs`.
+#![no_main]
+
+tessera_fuzz::target!(names::NAMES);

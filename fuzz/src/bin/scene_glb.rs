@@ -1,0 +1,4 @@
+//! See `scene.rs`.
+#![no_main]
+
+tessera_fuzz::target!(scene::GLB);

@@ -1,0 +1,4 @@
+//! See `ingest.rs`.
+#![no_main]
+
+tessera_fuzz::target!(ingest::SRT);
