@@ -86,8 +86,11 @@ pub fn begin(target: &Target) {
             word.len() > 1 && word.bytes().all(|b| (b' '..b'\x7f').contains(&b) && b != b'\\')
         })
         .collect();
-    let lines: String =
-        words.iter().map(|word| format!("\"{}\"\n", word.replace('"', "\\\""))).collect();
+    // An empty file would be refused.
+    let mut lines = "# What the format is made of.\n".to_owned();
+    for word in words {
+        lines.push_str(&format!("\"{}\"\n", word.replace('"', "\\\"")));
+    }
     std::fs::write(folder.with_extension("words"), lines).expect("words are written");
 }
 
