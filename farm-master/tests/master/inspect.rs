@@ -5,7 +5,7 @@ use std::path::Path;
 use tessera_farm_master::config::InspectScene;
 use tessera_farm_master::scene::shut_in::{SceneLimits, inspector};
 use tessera_protocol::BlobHash;
-use tessera_scenes::model::{Material, Model, PictureFile, Texture, Wrap};
+use tessera_scenes::model::{Material, Model, PictureFile, Reading, Texture, Wrap};
 use tessera_scenes::picture::Picture;
 use tessera_scenes::shapes::cuboid;
 
@@ -30,6 +30,7 @@ fn with_a_large_picture() -> Vec<u8> {
         file: PictureFile::Jpeg,
         wrap_u: Wrap::Repeat,
         wrap_v: Wrap::Repeat,
+        reading: Reading::PLAIN,
     });
     let material = Material { base_texture: Some(texture), ..Material::matt([0.5; 3]) };
     model.thing(cuboid([1.0; 3]), material);
