@@ -80,7 +80,7 @@ async fn each_failure_has_its_sentence_and_its_exit_status() {
     std::fs::write(farm.folder.path().join("not.glb"), "a poem").unwrap();
     let cases = [
         (1, farm.farm(&["submit", "missing.glb"]).await, "missing.glb"),
-        (1, farm.farm(&["submit", "not.glb"]).await, "glTF"),
+        (1, farm.farm(&["submit", "not.glb"]).await, "neither a .glb"),
         (1, farm.farm(&["submit", "not.glb", "--spp", "0"]).await, "spp"),
         (2, farm.farm(&["submit", "not.glb", "--frames", "9-1"]).await, "1-48"),
         (3, farm.farm(&["show", &none]).await, &none),
