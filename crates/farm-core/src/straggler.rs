@@ -28,7 +28,7 @@ pub fn is_straggler(age_ms: u64, units: u64, usual: Usual, times: u32) -> bool {
     let due_ms = match usual.units {
         0 => UNKNOWN_MS,
         of => {
-            let all = u128::from(usual.took_ms) * u128::from(units) * u128::from(times);
+            let all = (u128::from(usual.took_ms) * u128::from(units)).saturating_mul(times.into());
             u64::try_from(all / u128::from(of)).unwrap_or(u64::MAX)
         }
     };
