@@ -73,7 +73,7 @@ soak:
 	$(CARGO) build --release --locked $(programs)
 	$(say) 'Four hundred kills in one run, 10^7 audited pixels, a minute of streams under kills'
 	$(CARGO) test --release --locked --package tessera-system-tests --features soak --test killed \
-	    --test honest --test live --test gateway_killed -- --nocapture $(ARGS)
+	    --test honest --test live --test gateway_killed --test exactness -- --nocapture $(ARGS)
 
 lint: fmt clippy deny
 

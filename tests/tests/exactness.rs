@@ -5,7 +5,7 @@
 //! its absence would be noticed. After a change of the kernel that is meant:
 //! `TESSERA_UPDATE_GOLDEN=1 make test CRATE=tessera-system-tests`.
 
-use render_node::render::conformance::{render_all, settings_of};
+use render_node::render::conformance::settings_of;
 use render_node::render::cpu::CpuBackend;
 use render_node::render::gpu::spirv::Exactness;
 use render_node::render::vulkan::VulkanBackend;
@@ -33,9 +33,20 @@ fn golden() -> BTreeMap<String, ResultHash> {
         .collect()
 }
 
-fn hashes(backend: &mut dyn Backend) -> BTreeMap<String, ResultHash> {
-    let all = render_all(backend).expect("every conformance scene renders");
-    all.into_iter().map(|found| (found.scene, found.hash)).collect()
+/// Scenes that the slowest of four is asked for where it is not `make soak`: it runs for minutes on all of them.
+const SOME: usize = 8;
+
+/// What a backend makes of the first `most` conformance scenes.
+fn hashes(backend: &mut dyn Backend, most: usize) -> BTreeMap<String, ResultHash> {
+    let hash = |scene: Scene| {
+        load(backend, &scene, Shape::default());
+        let pixels = render(backend, settings_of(&scene).frame_rect(), 0, scene.spp);
+        (scene.name.to_owned(), sums::hash(&pixels))
+    };
+    let hashes: BTreeMap<_, _> =
+        tessera_scenes::conformance().into_iter().take(most).map(hash).collect();
+    assert!(hashes.len() == most.min(golden().len()), "{} scenes", hashes.len());
+    hashes
 }
 
 /// Names of the scenes on which two lists disagree.
@@ -89,7 +100,7 @@ fn render_in_parts(
 
 #[test]
 fn the_processor_comes_to_the_golden_hashes() {
-    let found = hashes(&mut CpuBackend::new(None));
+    let found = hashes(&mut CpuBackend::new(None), usize::MAX);
     if std::env::var_os("TESSERA_UPDATE_GOLDEN").is_some() {
         let lines: Vec<String> =
             found.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
@@ -122,8 +133,12 @@ fn every_vulkan_device_comes_to_the_golden_hashes() {
         {
             let found = backend.describe();
             assert!(found.device.contains(driver.device()), "{found:?} is not {driver:?}");
-            assert_eq!(disagreements(&hashes(&mut *backend), &golden()), [""; 0], "{found:?}");
-            println!("{}, {}: all {} scenes", found.backend, found.device, golden().len());
+            let slow = driver == Driver::SwiftShader && found.backend == "vulkan";
+            let most = if slow && !cfg!(feature = "soak") { SOME } else { usize::MAX };
+            let (found_hashes, golden) = (hashes(&mut *backend, most), golden());
+            let expected = golden.into_iter().filter(|(name, _)| found_hashes.contains_key(name));
+            assert_eq!(disagreements(&found_hashes, &expected.collect()), [""; 0], "{found:?}");
+            println!("{}, {}: {} scenes", found.backend, found.device, found_hashes.len());
         }
     });
 }
@@ -184,7 +199,7 @@ fn without_no_contraction_pixels_change() {
         let device = Some(Driver::Lavapipe.device());
         let mut backend =
             WgpuBackend::with_kernel(device, &wgsl::source(), Exactness::Dropped).unwrap();
-        let differing = disagreements(&hashes(&mut backend), &golden());
+        let differing = disagreements(&hashes(&mut backend, usize::MAX), &golden());
         println!("without NoContraction {} scenes differ: {differing:?}", differing.len());
         assert!(!differing.is_empty());
     });
@@ -200,7 +215,7 @@ fn without_the_denormal_rule_devices_disagree() {
                 let device = Some(driver.device());
                 let mut backend =
                     WgpuBackend::with_kernel(device, &source, Exactness::Kept).unwrap();
-                hashes(&mut backend)
+                hashes(&mut backend, usize::MAX)
             })
             .collect();
         let differing = disagreements(&found[0], &golden());

@@ -20,7 +20,7 @@ async fn door(limits: Limits) -> (SocketAddr, Lobby) {
 
 /// A door whose visits end soon after the last segment.
 async fn impatient_door() -> (SocketAddr, Lobby) {
-    door(Limits { idle: Duration::from_secs(1), ..Limits::default() }).await
+    door(Limits { idle: Duration::from_secs(4), ..Limits::default() }).await
 }
 
 /// Sends a request, or a part of one, and reads the answer.
