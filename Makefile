@@ -74,6 +74,7 @@ soak:
 	$(say) 'Four hundred kills in one run, 10^7 audited pixels, a minute of streams under kills'
 	$(CARGO) test --release --locked --package tessera-system-tests --features soak --test killed \
 	    --test honest --test live --test gateway_killed --test exactness -- --nocapture $(ARGS)
+	$(CARGO) test --release --locked --package tessera-settlement --features soak --test history -- --nocapture
 
 lint: fmt clippy deny
 

@@ -56,7 +56,8 @@ use std::num::NonZero;
 use std::time::Instant;
 use world::World;
 
-const HISTORIES: u64 = 10_000;
+/// `make soak` lives through all of them; a third finds whatever one in a thousand shows.
+const HISTORIES: u64 = if cfg!(feature = "soak") { 10_000 } else { 3_000 };
 
 /// What happened in these histories, and how many transactions it took.
 fn lived(seeds: impl Iterator<Item = u64>) -> (Seen, u64) {
@@ -93,7 +94,7 @@ fn all_lived() -> (Seen, u64) {
 }
 
 #[test]
-fn chain_books_and_model_agree_to_the_last_unit_on_10_000_histories() {
+fn chain_books_and_model_agree_to_the_last_unit_on_random_histories() {
     if let Some(seed) = std::env::var("TESSERA_TEST_SEED").ok().and_then(|seed| seed.parse().ok()) {
         lived(std::iter::once(seed));
         return;
