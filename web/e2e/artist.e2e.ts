@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { loose } from './loose.js';
 import { Visitor } from './visitor.js';
 import { sampleScene } from './scene';
 
@@ -29,7 +30,24 @@ it('says what a file is that is no scene', async () => {
   await visitor.look('new-job-empty');
   const input = visitor.page.locator('input[type=file]').first();
   await input.setInputFiles({ name: 'a.glb', mimeType: '', buffer: Buffer.from('no scene') });
-  await visitor.page.getByText('This is not a .glb file').waitFor();
+  await visitor.page.getByText('This is not a glTF scene').waitFor();
+});
+
+it('names what a .gltf lacks, and takes it from its folder', async () => {
+  const { page } = visitor;
+  const folder = mkdtempSync(join(tmpdir(), 'walk-'));
+  for (const { name, bytes } of loose(sampleScene(), 'cubes')) {
+    writeFileSync(join(folder, name), bytes);
+  }
+  await visitor.go('/jobs/new');
+  const inputs = page.locator('input[type=file]');
+  await inputs.first().setInputFiles(join(folder, 'cubes.gltf'));
+  await page.getByText('cubes.gltf names what is not here: cubes – data.bin.').waitFor();
+  await visitor.look('new-job-lacks');
+  await inputs.nth(1).setInputFiles(folder);
+  await page.getByRole('button', { name: 'Pause' }).waitFor();
+  await page.getByText('On the farm').waitFor();
+  rmSync(folder, { recursive: true });
 });
 
 it('shows how a large upload gets on, and stops it', async () => {
@@ -43,7 +61,7 @@ it('shows how a large upload gets on, and stops it', async () => {
   await page.getByText(/of 900 MB · .*\/s · .* left/).waitFor();
   await page.getByText('larger than 200 MB').waitFor();
   await page.getByRole('button', { name: 'Cancel', exact: true }).click();
-  await page.getByRole('heading', { name: 'Drop a .glb' }).waitFor();
+  await page.getByRole('heading', { name: 'Drop a scene' }).waitFor();
   rmSync(folder, { recursive: true });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { loose } from '../loose.js';
 import { openWallet } from './wallet.js';
 
 /** @import { Visitor } from '../visitor.js' */
@@ -32,7 +33,8 @@ export class Artist {
   async #dropScene() {
     const { page, visitor } = this;
     await visitor.choose('New job');
-    await drop(this, join(this.folder, 'scene.glb'));
+    await drop(this, loose(readFileSync(join(this.folder, 'scene.glb')), 'scene'));
+    await page.getByRole('heading', { name: 'scene.gltf' }).waitFor();
     await page.getByText('On the farm').waitFor();
     await page.getByLabel('Light from outside').setInputFiles(join(this.folder, 'sky.hdr'));
     await page.getByText('On the farm').nth(1).waitFor();
@@ -107,18 +109,20 @@ export class Artist {
 }
 
 /**
- * Drops a file onto the page as a file manager does.
+ * Drops files onto the page as a file manager does.
  * @param {Artist} artist
- * @param {string} path
+ * @param {import('../loose.js').Loose[]} files
  */
-async function drop({ page }, path) {
-  const file = { name: basename(path), base64: readFileSync(path).toString('base64') };
-  const dataTransfer = await page.evaluateHandle(async ({ name, base64 }) => {
-    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+async function drop({ page }, files) {
+  const texts = files.map(({ name, bytes }) => ({ name, base64: bytes.toString('base64') }));
+  const dataTransfer = await page.evaluateHandle((all) => {
     const transfer = new DataTransfer();
-    transfer.items.add(new File([bytes], name));
+    for (const { name, base64 } of all) {
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      transfer.items.add(new File([bytes], name));
+    }
     return transfer;
-  }, file);
+  }, texts);
   const zone = page.getByRole('group', { name: 'Scene file' });
   await zone.dispatchEvent('dragover', { dataTransfer });
   await zone.dispatchEvent('drop', { dataTransfer });

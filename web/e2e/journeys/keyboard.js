@@ -230,7 +230,7 @@ async function sendsAScene(keys) {
  * @param {'Enter' | 'Space'} key
  */
 async function choosesAScene(keys, key) {
-  await keys.to('button', 'Choose a file');
+  await keys.to('button', 'Choose files');
   await keys.choose(key, join(folder, 'scene.glb'));
   await keys.holds('heading', 'scene.glb');
   await keys.page.getByText('On the farm').first().waitFor();

@@ -5,7 +5,8 @@ import type { Job, JobSpec, Quote } from '../../api/types';
 import { FORGET, upload, UploadLeft, type UploadProgress } from '../../api/upload';
 import { draftOf, faultsOf, newDraft, quoteRequestOf, specOf } from '../../lib/draft';
 import { framesOfClip, writeFrames } from '../../lib/frames';
-import { type GlbSummary, summarize } from '../../lib/glb';
+import { SceneFault } from '../../lib/gltf';
+import { type Chosen, openScene, packScene, refusalOf, type Scene } from '../../lib/openScene';
 
 /** One file on its way to the farm. */
 export class Sending {
@@ -58,9 +59,14 @@ export class NewJob {
   draft = $state(newDraft());
   scene = new Sending();
   environment = new Sending();
-  summary = $state.raw<GlbSummary | undefined>();
+  /** What is in the scene's file. */
+  opened = $state.raw<Scene | undefined>();
+  /** How many files are being packed into one. */
+  packing = $state<number | undefined>();
   sceneFault = $state<string | undefined>();
   #quoted = $state.raw<{ quote: Quote; asked: string } | undefined>();
+  /** Another choice, or leaving the page, overtakes what is still being read. */
+  #choice = 0;
   /** Makes a repeated submit of the same job one job. */
   #key = crypto.randomUUID();
 
@@ -86,19 +92,33 @@ export class NewJob {
     return this.#quoted !== undefined && this.quote === undefined;
   }
 
-  async takeScene(file: File): Promise<void> {
+  async takeScene(chosen: Chosen[]): Promise<void> {
+    const choice = (this.#choice += 1);
     this.sceneFault = undefined;
-    this.summary = undefined;
+    this.opened = undefined;
+    this.packing = undefined;
     this.scene.cancel();
     try {
-      this.summary = await summarize(file);
+      const opened = await openScene(chosen);
+      const refusal = refusalOf(opened);
+      if (refusal) throw new SceneFault(refusal);
+      if (choice !== this.#choice) return;
+      if (!opened.whole) this.packing = opened.files.size + 1;
+      const file = opened.whole ?? (await packScene(opened));
+      if (choice === this.#choice) await this.#send(opened, file);
     } catch (error) {
+      if (choice !== this.#choice) return;
+      this.packing = undefined;
       this.sceneFault = error instanceof Error ? error.message : 'The file cannot be read.';
-      return;
     }
-    this.draft.name = file.name.replace(/\.glb$/i, '');
+  }
+
+  async #send(opened: Scene, file: File): Promise<void> {
+    this.packing = undefined;
+    this.opened = opened;
+    this.draft.name = file.name.replace(/\.(glb|gltf|zip)$/i, '');
     this.draft.camera = undefined;
-    const seconds = Math.max(0, ...this.summary.clips.map((clip) => clip.seconds));
+    const seconds = Math.max(0, ...opened.summary.clips.map((clip) => clip.seconds));
     this.draft.frames = writeFrames(framesOfClip(seconds, this.draft.fps));
     await this.scene.send(file);
   }
@@ -108,12 +128,19 @@ export class NewJob {
     const { spec } = await take(api.GET('/v1/jobs/{job}', { params: { path: { job: id } } }));
     const fetched = async (blob: string, name: string) =>
       new File([await loadBlob(`/v1/jobs/${id}/files/${blob}`)], name);
-    const scene = await fetched(spec.scene, `${spec.name}.glb`);
-    this.summary = await summarize(scene);
+    const scene = await fetched(spec.scene, spec.name);
+    this.opened = await openScene([{ path: scene.name, file: scene }]);
     this.draft = draftOf(spec);
     this.scene.keep(scene, spec.scene);
     const light = spec.settings.environment;
     if (light) this.environment.keep(await fetched(light.blob, 'light.hdr'), light.blob);
+  }
+
+  /** Stops what is on its way, so that the same files can be gone on with later. */
+  leave(): void {
+    this.#choice += 1;
+    this.scene.leave();
+    this.environment.leave();
   }
 
   async askForQuote(): Promise<void> {
@@ -135,15 +162,15 @@ export class NewJob {
   }
 }
 
-/** A file that was dropped on another page, for the page that takes it up. */
-let handed: File | undefined;
+/** Files that were dropped on another page, for the page that takes them up. */
+let handed: Chosen[] | undefined;
 
-export function handOver(file: File): void {
-  handed = file;
+export function handOver(chosen: Chosen[]): void {
+  handed = chosen;
 }
 
-export function takeHanded(): File | undefined {
-  const file = handed;
+export function takeHanded(): Chosen[] | undefined {
+  const chosen = handed;
   handed = undefined;
-  return file;
+  return chosen;
 }

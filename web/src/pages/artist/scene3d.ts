@@ -14,7 +14,9 @@ import {
   WebGLRenderer,
 } from 'three';
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
-import { type GLTF, GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
+import type { GLTF } from 'three/addons/loaders/GLTFLoader.js';
+import type { Scene as SceneFiles } from '../../lib/openScene';
+import { loadScene } from './loadScene';
 
 /** A scene that is shown in a canvas, and what a page may ask of it. */
 export interface Stage {
@@ -28,9 +30,9 @@ export interface Stage {
   dispose: () => void;
 }
 
-/** Shows a .glb. Throws where the file holds what the preview cannot read. */
-export async function stage(canvas: HTMLCanvasElement, file: File): Promise<Stage> {
-  const gltf = await new GLTFLoader().parseAsync(await file.arrayBuffer(), '');
+/** Shows a scene. Throws where it holds what the preview cannot read. */
+export async function stage(canvas: HTMLCanvasElement, files: SceneFiles): Promise<Stage> {
+  const gltf = await loadScene(files);
   const renderer = new WebGLRenderer({ canvas, antialias: true });
   const scene = new Scene();
   scene.background = new Color(0x2a2e33);
