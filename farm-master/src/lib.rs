@@ -94,7 +94,7 @@ impl Server {
         tessera_durable::create_dir(&OsDisk, &config.state)?;
         let lock = lock(&config.state)?;
         let blobs = Folder::open(&config.state.join("blobs"))?;
-        let store = Sqlite::open(&config.state.join("farm.sqlite")).await?;
+        let store = Sqlite::open(&config.state.join("farm.sqlite"))?;
         let clock = Clock::start(store.latest_ms().await?);
         let new_token = first_token(&config.state, &store, clock.now_ms()).await?;
         let listener = TcpListener::bind(config.listen)

@@ -197,7 +197,10 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Busy => Self::overloaded("Too many changes wait to be written"),
             StoreError::Database(cause) => Self::internal(format!("the database failed: {cause}")),
-            StoreError::Corrupt(_) | StoreError::Ledger(_) => Self::internal(error),
+            StoreError::NotKept(_)
+            | StoreError::Stopped
+            | StoreError::Corrupt(_)
+            | StoreError::Ledger(_) => Self::internal(error),
         }
     }
 }

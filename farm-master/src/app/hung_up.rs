@@ -56,7 +56,7 @@ impl Stage {
         let mut config =
             Config::new(folder.path().into(), kernel, vec![], inspect, referee::referee(1));
         config.session_lease = Duration::from_secs(600);
-        let store = Sqlite::open(&folder.path().join("farm.sqlite")).await.unwrap();
+        let store = Sqlite::open(&folder.path().join("farm.sqlite")).unwrap();
         let (operator, token) = Token::generate(TokenScope::Operator, None).unwrap();
         store.add_token(token, 1).await.unwrap();
         let blobs = Folder::open(&folder.path().join("blobs")).unwrap();

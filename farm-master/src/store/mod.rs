@@ -47,7 +47,13 @@ pub enum StoreError {
     Busy,
     /// The database refused or failed. Nothing was changed.
     #[error("the database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] rusqlite::Error),
+    /// The transaction that the change was part of could not be kept. Nothing was changed.
+    #[error("the database failed: {0}")]
+    NotKept(String),
+    /// The database's threads have ended: the master stops, or one of them panicked.
+    #[error("the database is closed")]
+    Stopped,
     /// The rules of the books refuse what had to be booked. Nothing was changed.
     #[error("the books refuse it: {0}")]
     Ledger(tessera_ledger::LedgerError),

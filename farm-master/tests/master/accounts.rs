@@ -320,7 +320,7 @@ async fn a_session_by_token_may_what_the_token_may() {
 #[tokio::test]
 async fn sessions_end_after_their_time_and_the_oldest_make_room() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     let (ada, eve) = (TokenId([1; 8]), TokenId([2; 8]));
     let account = |id, name: &str| Account {
         id,
@@ -367,7 +367,7 @@ async fn a_session_that_is_used_is_renewed_once_a_day() {
         *blake3::hash(&secret).as_bytes()
     };
     let path = farm.config.state.join("farm.sqlite");
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path).unwrap();
     let known = store.sign_in(hash, 0).await.unwrap().unwrap();
     let day = 24 * 3600 * 1000;
     let old = SignedIn {
@@ -384,7 +384,7 @@ async fn a_session_that_is_used_is_renewed_once_a_day() {
     assert!(again.contains("Max-Age=2592000"), "{again}");
     assert_eq!(cookie_of(&ada.get("/v1/jobs").await), "", "once a day");
     farm.stop().await;
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path).unwrap();
     let renewed = store.sign_in(hash, 0).await.unwrap().unwrap();
     assert!(renewed.ends_ms >= known.ends_ms && renewed.renewed_ms >= known.renewed_ms);
     farm.begin().await;

@@ -22,7 +22,7 @@ fn memory() -> u64 {
 #[tokio::test]
 async fn ten_million_units_are_accepted_in_little_room() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     let job = new_job(1, |spec| {
         spec.frames.last = FrameNumber(1000);
         (spec.settings.width, spec.settings.height, spec.tile) = (800, 800, 8);
@@ -51,7 +51,7 @@ const AT_ONCE: u64 = 64;
 #[tokio::test]
 async fn a_million_units_are_leased_and_entered_in_little_room() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     let job = new_job(1, |spec| {
         spec.frames.last = FrameNumber(100);
         (spec.settings.width, spec.settings.height, spec.tile) = (800, 800, 8);

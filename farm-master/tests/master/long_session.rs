@@ -47,7 +47,7 @@ fn report(number: u64, ladder: &Ladder) -> SegmentReport {
 #[tokio::test]
 async fn twelve_hours_of_four_renditions_take_little_room() {
     let folder = TempDir::new().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     let ladder = Ladder::standard();
     assert_eq!(begin_session(&store, 3, &ladder).await, SESSION);
 

@@ -216,7 +216,7 @@ async fn work(store: &Sqlite, number: u64) -> Option<LeaseId> {
 /// How many units are verified until the job pauses, and why it does.
 async fn verified_until_it_pauses(ceiling: u64, reserve: u64) -> (u64, String) {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     if reserve > 0 {
         let funded = Cause::ReserveFunded { id: "first".into(), amount: Amount(reserve) };
         assert!(matches!(store.book(funded, 1).await.unwrap(), Booked::Now(_)));
@@ -247,7 +247,7 @@ async fn a_job_is_leased_as_far_as_its_ceiling_and_the_reserve_pay_and_then_says
 #[tokio::test]
 async fn a_job_with_too_little_goes_on_when_its_ceiling_is_raised() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     let job = accept(&store, 8).await;
     let mut number = 0;
     while work(&store, number).await.is_some() {
@@ -298,7 +298,7 @@ async fn assembled(store: &Sqlite) -> (JobId, FrameNumber, Vec<LeaseId>) {
 #[tokio::test]
 async fn a_frame_is_paid_when_its_owner_approves_it_or_in_time() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     let (job, frame, made_of) = assembled(&store).await;
     let view = async || store.frames(job, frame, 1).await.unwrap().remove(0);
     assert_eq!(view().await.approve_by_ms, Some(5000));
@@ -330,7 +330,7 @@ async fn a_frame_is_paid_when_its_owner_approves_it_or_in_time() {
 #[tokio::test]
 async fn what_is_wrong_with_a_frame_is_rendered_again_and_paid_once() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     let (job, frame, made_of) = assembled(&store).await;
     let before = store.job(job).await.unwrap().unwrap().0;
     assert_eq!(before.frames_done, 1);
@@ -402,7 +402,7 @@ fn verified(lease: LeaseId, job: JobId, pay: u64) -> Verified {
 #[tokio::test]
 async fn the_operator_pays_what_a_job_that_has_ended_cannot() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     let funded = Cause::ReserveFunded { id: "first".into(), amount: Amount(100) };
     assert!(matches!(store.book(funded, 1).await.unwrap(), Booked::Now(_)));
     let job = accept(&store, 2).await;
@@ -428,7 +428,7 @@ async fn the_operator_pays_what_a_job_that_has_ended_cannot() {
 #[tokio::test]
 async fn who_is_owed_out_of_an_empty_escrow_holds_nobody_up() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     let job = accept(&store, 24).await;
     let reserve = Cause::ReserveFunded { id: "first".into(), amount: Amount(50) };
     assert!(matches!(store.book(reserve, 1).await.unwrap(), Booked::Now(_)));
@@ -462,11 +462,11 @@ async fn who_is_owed_out_of_an_empty_escrow_holds_nobody_up() {
 #[tokio::test]
 async fn what_is_suggested_begins_at_the_operator_s_price_and_stays_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     assert_eq!(store.suggested().await.unwrap(), None);
     store.suggest(RayPrice(70_000), 5000).await.unwrap();
     drop(store);
-    let store = store::open(&folder).await;
+    let store = store::open(&folder);
     assert_eq!(store.suggested().await.unwrap(), Some((RayPrice(70_000), 5000)));
 
     // Nobody is busy: it falls from the operator's price, slowly.

@@ -233,7 +233,7 @@ async fn who_pays_sees_lines_until_the_frame_is_approved() {
     let mut large = spec(ada.upload(b"a scene").await.blob);
     (large.settings.width, large.settings.height, large.tile) = (100, 100, 100);
     farm.stop().await;
-    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).await.unwrap();
+    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).unwrap();
     let job = paid_job(&store, TokenId(ada.view.account.id.0), large).await;
     drop(store);
     farm.begin().await;

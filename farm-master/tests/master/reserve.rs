@@ -91,7 +91,7 @@ async fn what_is_added_to_the_reserve_on_the_chain_is_booked_once() {
     farm.stop().await;
 
     let database = farm.config.state.join("farm.sqlite");
-    let store = tessera_farm_master::store::sqlite::Sqlite::open(&database).await.unwrap();
+    let store = tessera_farm_master::store::sqlite::Sqlite::open(&database).unwrap();
     let mut checker = Checker::default();
     for entry in store.entries_after(0, 100).await.unwrap() {
         assert_eq!(checker.next(&entry, |_| true), []);

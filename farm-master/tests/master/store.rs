@@ -28,8 +28,8 @@ pub(crate) const KERNEL: KernelId = KernelId([7; 32]);
 const OWNER: TokenId = TokenId([1; 8]);
 const OFTEN: usize = 1_000_000;
 
-pub(crate) async fn open(folder: &TempDir) -> Sqlite {
-    Sqlite::open(&folder.path().join("farm.sqlite")).await.unwrap()
+pub(crate) fn open(folder: &TempDir) -> Sqlite {
+    Sqlite::open(&folder.path().join("farm.sqlite")).unwrap()
 }
 
 pub(crate) fn new_job(number: u8, change: impl FnOnce(&mut JobSpec)) -> NewJob {
@@ -163,7 +163,7 @@ proptest! {
 
 async fn run(steps: Vec<Step>) {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = open(&folder).await;
+    let mut store = open(&folder);
     let Creation::Created(job) = store.create_job(new_job(1, |_| {})).await.unwrap() else {
         panic!("a new job is new");
     };
@@ -242,7 +242,7 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Reopen => {
                 drop(store);
-                store = open(&folder).await;
+                store = open(&folder);
             }
         }
         let (free, leased, submitted, verified) = counts(&known, total);
@@ -357,7 +357,7 @@ async fn finish(store: &Sqlite, job: JobId, known: &BTreeMap<LeaseId, Known>, le
 #[tokio::test]
 async fn a_frame_is_done_once_and_the_last_one_lets_the_job_end() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     store.create_job(new_job(1, |_| {})).await.unwrap();
     for number in 0..3 {
         let granted = store.lease(ask(number, 1, u64::MAX)).await.unwrap().granted().unwrap();
@@ -401,7 +401,7 @@ async fn a_frame_is_done_once_and_the_last_one_lets_the_job_end() {
 #[tokio::test]
 async fn of_counts_the_outbox_keeps_the_newest() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     store.create_job(new_job(1, |_| {})).await.unwrap();
     store.create_job(new_job(2, |_| {})).await.unwrap();
     for number in 0..5 {
@@ -426,7 +426,7 @@ async fn of_counts_the_outbox_keeps_the_newest() {
 #[tokio::test]
 async fn the_oldest_active_job_of_the_kernel_is_served_first() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     for number in 1..=3 {
         store.create_job(new_job(number, |_| {})).await.unwrap();
     }
@@ -446,7 +446,7 @@ async fn the_oldest_active_job_of_the_kernel_is_served_first() {
 #[tokio::test]
 async fn a_lease_crosses_neither_frames_nor_chunks() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     // 1,600 units a frame: a chunk ends inside the first one.
     let job = new_job(1, |spec| {
         (spec.settings.width, spec.settings.height, spec.tile) = (320, 320, 8);
@@ -469,7 +469,7 @@ async fn a_lease_crosses_neither_frames_nor_chunks() {
 #[tokio::test]
 async fn tokens_are_found_by_their_id_and_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     assert!(!store.has_operator().await.unwrap());
     let (_, artist) = Token::generate(TokenScope::Artist, None).unwrap();
     let (_, operator) = Token::generate(TokenScope::Operator, None).unwrap();
@@ -478,7 +478,7 @@ async fn tokens_are_found_by_their_id_and_kept() {
     store.add_token(operator.clone(), 6000).await.unwrap();
     assert!(store.has_operator().await.unwrap());
     drop(store);
-    let store = open(&folder).await;
+    let store = open(&folder);
     assert_eq!(store.token(artist.id()).await.unwrap(), Some(artist));
     assert_eq!(store.token(TokenId([0; 8])).await.unwrap(), None);
     assert_eq!(store.latest_ms().await.unwrap(), 6000);
@@ -487,7 +487,7 @@ async fn tokens_are_found_by_their_id_and_kept() {
 #[tokio::test]
 async fn a_thousand_changes_at_once_are_all_made() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     let changes = (0..1000u32).map(|number| {
         let mut hash = [0; 32];
         hash[..4].copy_from_slice(&(number / 2).to_le_bytes());
@@ -496,4 +496,28 @@ async fn a_thousand_changes_at_once_are_all_made() {
     let known = futures::future::join_all(changes).await;
     let known = known.into_iter().filter(|known| *known.as_ref().unwrap());
     assert_eq!(known.count(), 500, "each hash came twice");
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_master_is_taken_over_and_one_of_a_later_master_refused() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder);
+    store.create_job(new_job(1, |_| {})).await.unwrap();
+    drop(store);
+    let file = folder.path().join("farm.sqlite");
+    let change = |sql: &str| rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    // What earlier masters left: a row for each migration, in a table of another library.
+    let tables = rusqlite::Connection::open(&file).unwrap();
+    let version: i64 = tables.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap();
+    change("CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, success BOOLEAN NOT NULL)");
+    for number in 1..=version {
+        change(&format!("INSERT INTO _sqlx_migrations VALUES ({number}, TRUE)"));
+    }
+    change("PRAGMA user_version = 0");
+    drop(tables);
+    assert!(open(&folder).job(new_job(1, |_| {}).id).await.unwrap().is_some());
+
+    change(&format!("PRAGMA user_version = {}", version + 1));
+    let refused = format!("{:#}", Sqlite::open(&file).err().unwrap());
+    assert!(refused.contains(&format!("this farm-master knows {version} at most")), "{refused}");
 }

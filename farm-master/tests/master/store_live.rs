@@ -55,7 +55,7 @@ pub(crate) async fn begin_session(
 #[tokio::test]
 async fn sums_stop_at_the_largest_number_and_stay_readable() {
     let folder = TempDir::new().unwrap();
-    let store = open(&folder).await;
+    let store = open(&folder);
     let node = NodeId([5; 32]);
     let able = WorkerAbility {
         pixels_per_s: 1,

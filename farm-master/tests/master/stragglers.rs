@@ -28,7 +28,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let store = open(&folder);
         let one_frame = new_job(1, |spec| spec.frames.last = spec.frames.first);
         let Creation::Created(job) = store.create_job(one_frame).await.unwrap() else {
             panic!("a new job is new");

@@ -48,7 +48,7 @@ struct Stage {
 impl Stage {
     async fn set(price: PixelPrice) -> Self {
         let folder = TempDir::new().unwrap();
-        let store = open(&folder).await;
+        let store = open(&folder);
         let [gateway, worker] = [5, 6].map(|secret| NodeKey::from_secret(&[secret; 32]));
         let id = GatewayId(gateway.node().0);
         let (_, token) = Token::generate(TokenScope::Gateway, Some(gateway.node())).unwrap();
@@ -324,7 +324,7 @@ async fn a_worker_loses_its_session_before_it_cannot_be_paid() {
     let paying = StreamSpec { max_price: Some(price), ..stream_spec() };
     let stream = farm.operator().create_stream(&paying, "a").await.unwrap();
     farm.stop().await;
-    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).await.unwrap();
+    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).unwrap();
     let escrow = Escrow { deposited: Amount(2_100_000), stands_until_ms: i64::MAX };
     let fee = FeeTerms { bps: 0, to: OPERATOR };
     store.fund_stream(stream.stream.id, escrow, fee, 1).await.unwrap();
@@ -366,7 +366,7 @@ async fn a_stream_says_from_thirty_days_before_that_its_deposit_ends() {
     let long = farm.operator().create_stream(&paying, "long").await.unwrap().stream;
     let short = farm.operator().create_stream(&paying, "short").await.unwrap().stream;
     farm.stop().await;
-    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).await.unwrap();
+    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).unwrap();
     for (stream, days) in [(&long, 365), (&short, 20)] {
         let stands_until_ms = stream.created_ms + days * DAY_MS;
         let escrow = Escrow { deposited: Amount(1_000_000), stands_until_ms };

@@ -374,7 +374,7 @@ async fn a_signature_has_the_time_that_the_system_has() {
     let now = || UNIX_EPOCH.elapsed().unwrap();
     let ahead = now() + Duration::from_secs(24 * 60 * 60);
     let (_, token) = Token::generate(TokenScope::Artist, None).unwrap();
-    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).await.unwrap();
+    let store = Sqlite::open(&farm.config.state.join("farm.sqlite")).unwrap();
     store.add_token(token, i64::try_from(ahead.as_millis()).unwrap()).await.unwrap();
     drop(store);
     farm.begin().await;

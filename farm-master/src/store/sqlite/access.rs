@@ -1,17 +1,16 @@
 //! Tokens, uploads, nodes, and sums over everything.
 
+use super::db::{Db, Row, query};
 use super::rows::{bytes, corrupt, count, json, sql, to_json};
 use super::seconds::class_to_sql;
 use crate::auth::{Token, TokenId};
 use crate::store::{Joining, StoreError, Totals};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_protocol::node::{NodeView, NodeWish};
 use tessera_protocol::token::TokenScope;
 use tessera_protocol::{BlobHash, NodeId, RayPrice};
 
-pub(super) async fn latest_ms(db: &mut SqliteConnection) -> Result<i64, StoreError> {
-    let row = sqlx::query(
+pub(super) fn latest_ms(db: &Db) -> Result<i64, StoreError> {
+    let row = query(
         "SELECT COALESCE(MAX(ms), 0) AS ms FROM (\
          SELECT MAX(created_ms) AS ms FROM token UNION ALL SELECT MAX(created_ms) FROM job \
          UNION ALL SELECT MAX(last_seen_ms) FROM node \
@@ -23,8 +22,7 @@ pub(super) async fn latest_ms(db: &mut SqliteConnection) -> Result<i64, StoreErr
          UNION ALL SELECT MAX(granted_ms) FROM stream_lease \
          UNION ALL SELECT MAX(created_ms) FROM delivery) AS times",
     )
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     Ok(row.try_get("ms")?)
 }
 
@@ -51,34 +49,23 @@ pub(super) fn scope_from_sql(value: i64) -> Result<TokenScope, StoreError> {
     }
 }
 
-pub(super) async fn add_token(
-    db: &mut SqliteConnection,
-    token: &Token,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO token (id, hash, scope, node, created_ms) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(&token.id().0[..])
-    .bind(&token.hash[..])
-    .bind(scope_to_sql(token.scope))
-    .bind(token.node.map(|node| node.0.to_vec()))
-    .bind(now_ms)
-    .execute(db)
-    .await?;
+pub(super) fn add_token(db: &Db, token: &Token, now_ms: i64) -> Result<(), StoreError> {
+    query("INSERT INTO token (id, hash, scope, node, created_ms) VALUES ($1, $2, $3, $4, $5)")
+        .bind(&token.id().0[..])
+        .bind(&token.hash[..])
+        .bind(scope_to_sql(token.scope))
+        .bind(token.node.map(|node| node.0.to_vec()))
+        .bind(now_ms)
+        .execute(db)?;
     Ok(())
 }
 
-pub(super) async fn token(
-    db: &mut SqliteConnection,
-    id: TokenId,
-) -> Result<Option<Token>, StoreError> {
-    let row = sqlx::query("SELECT hash, scope, node, account FROM token WHERE id = $1")
+pub(super) fn token(db: &Db, id: TokenId) -> Result<Option<Token>, StoreError> {
+    let row = query("SELECT hash, scope, node, account FROM token WHERE id = $1")
         .bind(&id.0[..])
-        .fetch_optional(db)
-        .await?;
+        .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
-    let is_there = |column| Ok::<_, StoreError>(row.try_get::<Option<&[u8]>, _>(column)?.is_some());
+    let is_there = |column| Ok::<_, StoreError>(row.try_get::<Option<&[u8]>>(column)?.is_some());
     Ok(Some(Token {
         hash: bytes(&row, "hash")?,
         scope: scope_from_sql(row.try_get("scope")?)?,
@@ -87,56 +74,51 @@ pub(super) async fn token(
     }))
 }
 
-pub(super) async fn has_operator(db: &mut SqliteConnection) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM token WHERE scope = 0 LIMIT 1").fetch_optional(db).await?;
+pub(super) fn has_operator(db: &Db) -> Result<bool, StoreError> {
+    let row = query("SELECT 1 FROM token WHERE scope = 0 LIMIT 1").fetch_optional(db)?;
     Ok(row.is_some())
 }
 
-pub(super) async fn add_blob(
-    db: &mut SqliteConnection,
+pub(super) fn add_blob(
+    db: &Db,
     hash: BlobHash,
     bytes: u64,
     owner: TokenId,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    sqlx::query(
-        "INSERT INTO blob (hash, bytes, created_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    )
-    .bind(&hash.0[..])
-    .bind(sql(bytes))
-    .bind(now_ms)
-    .execute(&mut *db)
-    .await?;
-    let added = sqlx::query(
+    query("INSERT INTO blob (hash, bytes, created_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(&hash.0[..])
+        .bind(sql(bytes))
+        .bind(now_ms)
+        .execute(db)?;
+    let added = query(
         "INSERT INTO blob_owner (hash, owner, created_ms) VALUES ($1, $2, $3) \
          ON CONFLICT DO NOTHING",
     )
     .bind(&hash.0[..])
     .bind(&owner.0[..])
     .bind(now_ms)
-    .execute(db)
-    .await?;
-    Ok(added.rows_affected() == 0)
+    .execute(db)?;
+    Ok(added == 0)
 }
 
-pub(super) async fn blob(
-    db: &mut SqliteConnection,
+pub(super) fn blob(
+    db: &Db,
     hash: BlobHash,
     owner: Option<TokenId>,
 ) -> Result<Option<u64>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT bytes FROM blob WHERE hash = $1 AND ($2 IS NULL OR EXISTS \
          (SELECT 1 FROM blob_owner WHERE blob_owner.hash = blob.hash AND owner = $2))",
     )
     .bind(&hash.0[..])
     .bind(owner.map(|owner| owner.0.to_vec()))
-    .fetch_optional(db)
-    .await?;
+    .fetch_optional(db)?;
     row.map(|row| count(&row, "bytes")).transpose()
 }
 
-pub(super) async fn join(db: &mut SqliteConnection, joining: &Joining) -> Result<(), StoreError> {
-    sqlx::query(
+pub(super) fn join(db: &Db, joining: &Joining) -> Result<(), StoreError> {
+    query(
         "INSERT INTO node (id, name, device, class, last_seen_ms, owner) \
          VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, device = excluded.device, \
@@ -148,9 +130,8 @@ pub(super) async fn join(db: &mut SqliteConnection, joining: &Joining) -> Result
     .bind(class_to_sql(joining.class))
     .bind(joining.now_ms)
     .bind(joining.owner.map(|owner| owner.0.to_vec()))
-    .execute(&mut *db)
-    .await?;
-    replace_token(db, &joining.token, Holder::Renderer, joining.now_ms).await
+    .execute(db)?;
+    replace_token(db, &joining.token, Holder::Renderer, joining.now_ms)
 }
 
 /// What the holder of a key joined as: one key may be a render node's and a worker's, and each has a
@@ -163,30 +144,28 @@ pub(super) enum Holder {
 }
 
 /// Keeps a holder's token in place of all that it had.
-pub(super) async fn replace_token(
-    db: &mut SqliteConnection,
+pub(super) fn replace_token(
+    db: &Db,
     token: &Token,
     holder: Holder,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let worker = i64::from(matches!(holder, Holder::Worker));
-    sqlx::query("DELETE FROM token WHERE node = $1 AND scope = $2 AND worker = $3")
+    query("DELETE FROM token WHERE node = $1 AND scope = $2 AND worker = $3")
         .bind(token.node.map(|node| node.0.to_vec()))
         .bind(scope_to_sql(token.scope))
         .bind(worker)
-        .execute(&mut *db)
-        .await?;
-    add_token(db, token, now_ms).await?;
-    sqlx::query("UPDATE token SET worker = $2 WHERE id = $1")
+        .execute(db)?;
+    add_token(db, token, now_ms)?;
+    query("UPDATE token SET worker = $2 WHERE id = $1")
         .bind(&token.id().0[..])
         .bind(worker)
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-fn read_node(row: &SqliteRow) -> Result<NodeView, StoreError> {
-    let ask = row.try_get::<Option<i64>, _>("ask")?;
+fn read_node(row: &Row) -> Result<NodeView, StoreError> {
+    let ask = row.try_get::<Option<i64>>("ask")?;
     let (rays, worked_ms) = (count(row, "rays_verified")?, count(row, "worked_ms")?);
     let rays_per_s = u128::from(rays) * 1000 / u128::from(worked_ms.max(1));
     Ok(NodeView {
@@ -207,27 +186,23 @@ fn read_node(row: &SqliteRow) -> Result<NodeView, StoreError> {
     })
 }
 
-pub(super) async fn node(
-    db: &mut SqliteConnection,
-    id: NodeId,
-) -> Result<Option<NodeView>, StoreError> {
-    let row = sqlx::query(
+pub(super) fn node(db: &Db, id: NodeId) -> Result<Option<NodeView>, StoreError> {
+    let row = query(
         "SELECT node.*, (SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM lease \
          WHERE lease.node = node.id) AS units_leased FROM node WHERE id = $1",
     )
     .bind(&id.0[..])
-    .fetch_optional(db)
-    .await?;
+    .fetch_optional(db)?;
     row.as_ref().map(read_node).transpose()
 }
 
-pub(super) async fn nodes(
-    db: &mut SqliteConnection,
+pub(super) fn nodes(
+    db: &Db,
     owner: Option<TokenId>,
     after: Option<NodeId>,
     limit: u32,
 ) -> Result<Vec<NodeView>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT node.*, (SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM lease \
          WHERE lease.node = node.id) AS units_leased FROM node \
          WHERE ($1 IS NULL OR owner = $1) AND id > $2 ORDER BY id LIMIT $3",
@@ -235,8 +210,7 @@ pub(super) async fn nodes(
     .bind(owner.map(|owner| owner.0.to_vec()))
     .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
     .bind(limit)
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     rows.iter().map(read_node).collect()
 }
 
@@ -257,41 +231,30 @@ pub(super) fn wish_from_sql(value: i64) -> Result<NodeWish, StoreError> {
     }
 }
 
-pub(super) async fn is_node_of(
-    db: &mut SqliteConnection,
-    id: NodeId,
-    owner: TokenId,
-) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM node WHERE id = $1 AND owner = $2")
+pub(super) fn is_node_of(db: &Db, id: NodeId, owner: TokenId) -> Result<bool, StoreError> {
+    let row = query("SELECT 1 FROM node WHERE id = $1 AND owner = $2")
         .bind(&id.0[..])
         .bind(&owner.0[..])
-        .fetch_optional(db)
-        .await?;
+        .fetch_optional(db)?;
     Ok(row.is_some())
 }
 
-pub(super) async fn wish(
-    db: &mut SqliteConnection,
-    id: NodeId,
-    wish: NodeWish,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE node SET wish = $2 WHERE id = $1")
+pub(super) fn wish(db: &Db, id: NodeId, wish: NodeWish) -> Result<(), StoreError> {
+    query("UPDATE node SET wish = $2 WHERE id = $1")
         .bind(&id.0[..])
         .bind(wish_to_sql(wish))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-pub(super) async fn totals(db: &mut SqliteConnection) -> Result<Totals, StoreError> {
+pub(super) fn totals(db: &Db) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT state, COUNT(*) AS jobs, CAST(SUM(leased) AS BIGINT) AS leased, \
          CAST(SUM(verified) AS BIGINT) AS verified, CAST(SUM(frames_done) AS BIGINT) AS frames \
          FROM job GROUP BY state",
     )
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     for row in &rows {
         let state: i64 = row.try_get("state")?;
         let jobs = usize::try_from(state).ok().and_then(|at| totals.jobs.get_mut(at));
@@ -300,11 +263,10 @@ pub(super) async fn totals(db: &mut SqliteConnection) -> Result<Totals, StoreErr
         totals.units_verified += count(row, "verified")?;
         totals.frames_done += count(row, "frames")?;
     }
-    let row = sqlx::query(
+    let row = query(
         "SELECT COUNT(*) AS nodes, CAST(COALESCE(SUM(rays_verified), 0) AS BIGINT) AS rays FROM node",
     )
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     totals.nodes = count(&row, "nodes")?;
     totals.rays_verified = count(&row, "rays")?;
     Ok(totals)

@@ -2,60 +2,53 @@
 
 use super::Sqlite;
 use super::access::{scope_from_sql, scope_to_sql};
+use super::db::{Db, Row, query};
 use super::rows::{bytes, corrupt};
 use crate::auth::TokenId;
 use crate::store::accounts::{Account, AccountStore, NewKey, SignedIn, Who};
 use crate::store::{Later, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_protocol::KeyId;
 use tessera_protocol::account::KeyView;
 
 impl AccountStore for Sqlite {
     fn add_account(&self, account: Account, now_ms: i64) -> Later<'_, bool> {
-        self.write(move |db| Box::pin(async move { add_account(db, &account, now_ms).await }))
+        self.write(move |db| add_account(db, &account, now_ms))
     }
     fn account(&self, id: TokenId) -> Later<'_, Option<Account>> {
         const BY_ID: &str = "SELECT id, name, password, wallet FROM account WHERE id = $1";
         self.read(move |db| {
-            Box::pin(async move {
-                let row = sqlx::query(BY_ID).bind(&id.0[..]).fetch_optional(db).await?;
-                row.as_ref().map(read_account).transpose()
-            })
+            let row = query(BY_ID).bind(&id.0[..]).fetch_optional(db)?;
+            row.as_ref().map(read_account).transpose()
         })
     }
     fn account_by_name(&self, name: String) -> Later<'_, Option<Account>> {
         const BY_NAME: &str = "SELECT id, name, password, wallet FROM account WHERE name = $1";
         self.read(move |db| {
-            Box::pin(async move {
-                let row = sqlx::query(BY_NAME).bind(name).fetch_optional(db).await?;
-                row.as_ref().map(read_account).transpose()
-            })
+            let row = query(BY_NAME).bind(name).fetch_optional(db)?;
+            row.as_ref().map(read_account).transpose()
         })
     }
     fn account_by_wallet(&self, wallet: [u8; 32]) -> Later<'_, Option<Account>> {
         const BY_WALLET: &str = "SELECT id, name, password, wallet FROM account WHERE wallet = $1";
         self.read(move |db| {
-            Box::pin(async move {
-                let row = sqlx::query(BY_WALLET).bind(&wallet[..]).fetch_optional(db).await?;
-                row.as_ref().map(read_account).transpose()
-            })
+            let row = query(BY_WALLET).bind(&wallet[..]).fetch_optional(db)?;
+            row.as_ref().map(read_account).transpose()
         })
     }
     fn add_sign_in(&self, new: SignedIn, most: u32) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(add_sign_in(db, new, most)))
+        self.write(move |db| add_sign_in(db, new, most))
     }
     fn sign_in(&self, hash: [u8; 32], now_ms: i64) -> Later<'_, Option<SignedIn>> {
-        self.read(move |db| Box::pin(sign_in(db, hash, now_ms)))
+        self.read(move |db| sign_in(db, hash, now_ms))
     }
     fn renew_sign_in(&self, renewed: SignedIn) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(renew_sign_in(db, renewed)))
+        self.write(move |db| renew_sign_in(db, renewed))
     }
     fn end_sign_in(&self, hash: [u8; 32]) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(end_sign_in(db, hash)))
+        self.write(move |db| end_sign_in(db, hash))
     }
     fn end_other_sign_ins(&self, account: TokenId, kept: [u8; 32]) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(end_other_sign_ins(db, account, kept)))
+        self.write(move |db| end_other_sign_ins(db, account, kept))
     }
     fn change_password(
         &self,
@@ -64,12 +57,10 @@ impl AccountStore for Sqlite {
         to: String,
         kept: [u8; 32],
     ) -> Later<'_, bool> {
-        self.write(move |db| {
-            Box::pin(async move { change_password(db, account, &from, &to, kept).await })
-        })
+        self.write(move |db| change_password(db, account, &from, &to, kept))
     }
     fn add_key(&self, key: NewKey) -> Later<'_, bool> {
-        self.write(move |db| Box::pin(async move { add_key(db, &key).await }))
+        self.write(move |db| add_key(db, &key))
     }
     fn keys(
         &self,
@@ -77,22 +68,18 @@ impl AccountStore for Sqlite {
         after: Option<(i64, TokenId)>,
         limit: u32,
     ) -> Later<'_, Vec<KeyView>> {
-        self.read(move |db| Box::pin(keys(db, account, after, limit)))
+        self.read(move |db| keys(db, account, after, limit))
     }
     fn delete_key(&self, account: TokenId, key: TokenId) -> Later<'_, bool> {
-        self.write(move |db| Box::pin(delete_key(db, account, key)))
+        self.write(move |db| delete_key(db, account, key))
     }
     fn note_key_use(&self, key: TokenId, now_ms: i64) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(note_key_use(db, key, now_ms)))
+        self.write(move |db| note_key_use(db, key, now_ms))
     }
 }
 
-async fn add_account(
-    db: &mut SqliteConnection,
-    account: &Account,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let added = sqlx::query(
+fn add_account(db: &Db, account: &Account, now_ms: i64) -> Result<bool, StoreError> {
+    let added = query(
         "INSERT INTO account (id, name, password, wallet, created_ms) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT DO NOTHING",
     )
@@ -101,13 +88,12 @@ async fn add_account(
     .bind(&account.password)
     .bind(account.wallet.map(|wallet| wallet.to_vec()))
     .bind(now_ms)
-    .execute(db)
-    .await?;
-    Ok(added.rows_affected() > 0)
+    .execute(db)?;
+    Ok(added > 0)
 }
 
-fn read_account(row: &SqliteRow) -> Result<Account, StoreError> {
-    let has_wallet = row.try_get::<Option<&[u8]>, _>("wallet")?.is_some();
+fn read_account(row: &Row) -> Result<Account, StoreError> {
+    let has_wallet = row.try_get::<Option<&[u8]>>("wallet")?.is_some();
     Ok(Account {
         id: TokenId(bytes(row, "id")?),
         name: row.try_get("name")?,
@@ -124,17 +110,10 @@ fn columns(who: Who) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     }
 }
 
-async fn add_sign_in(
-    db: &mut SqliteConnection,
-    new: SignedIn,
-    most: u32,
-) -> Result<(), StoreError> {
+fn add_sign_in(db: &Db, new: SignedIn, most: u32) -> Result<(), StoreError> {
     let (account, token) = columns(new.who);
-    sqlx::query("DELETE FROM sign_in WHERE ends_ms <= $1")
-        .bind(new.renewed_ms)
-        .execute(&mut *db)
-        .await?;
-    sqlx::query(
+    query("DELETE FROM sign_in WHERE ends_ms <= $1").bind(new.renewed_ms).execute(db)?;
+    query(
         "INSERT INTO sign_in (hash, account, token, renewed_ms, ends_ms) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(&new.hash[..])
@@ -142,8 +121,7 @@ async fn add_sign_in(
     .bind(&token)
     .bind(new.renewed_ms)
     .bind(new.ends_ms)
-    .execute(&mut *db)
-    .await?;
+    .execute(db)?;
     for (own, sql) in [
         (
             account,
@@ -157,26 +135,21 @@ async fn add_sign_in(
         ),
     ] {
         if let Some(own) = own {
-            sqlx::query(sql).bind(own).bind(most).bind(&new.hash[..]).execute(&mut *db).await?;
+            query(sql).bind(own).bind(most).bind(&new.hash[..]).execute(db)?;
         }
     }
     Ok(())
 }
 
-async fn sign_in(
-    db: &mut SqliteConnection,
-    hash: [u8; 32],
-    now_ms: i64,
-) -> Result<Option<SignedIn>, StoreError> {
-    let row = sqlx::query(
+fn sign_in(db: &Db, hash: [u8; 32], now_ms: i64) -> Result<Option<SignedIn>, StoreError> {
+    let row = query(
         "SELECT account, token, renewed_ms, ends_ms FROM sign_in WHERE hash = $1 AND ends_ms > $2",
     )
     .bind(&hash[..])
     .bind(now_ms)
-    .fetch_optional(db)
-    .await?;
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
-    let is_account = row.try_get::<Option<&[u8]>, _>("account")?.is_some();
+    let is_account = row.try_get::<Option<&[u8]>>("account")?.is_some();
     let who = match is_account {
         true => Who::Account(TokenId(bytes(&row, "account")?)),
         false => Who::Token(TokenId(bytes(&row, "token")?)),
@@ -185,57 +158,50 @@ async fn sign_in(
     Ok(Some(SignedIn { hash, who, renewed_ms, ends_ms }))
 }
 
-async fn renew_sign_in(db: &mut SqliteConnection, renewed: SignedIn) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sign_in SET renewed_ms = $2, ends_ms = $3 WHERE hash = $1")
+fn renew_sign_in(db: &Db, renewed: SignedIn) -> Result<(), StoreError> {
+    query("UPDATE sign_in SET renewed_ms = $2, ends_ms = $3 WHERE hash = $1")
         .bind(&renewed.hash[..])
         .bind(renewed.renewed_ms)
         .bind(renewed.ends_ms)
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-async fn end_sign_in(db: &mut SqliteConnection, hash: [u8; 32]) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM sign_in WHERE hash = $1").bind(&hash[..]).execute(db).await?;
+fn end_sign_in(db: &Db, hash: [u8; 32]) -> Result<(), StoreError> {
+    query("DELETE FROM sign_in WHERE hash = $1").bind(&hash[..]).execute(db)?;
     Ok(())
 }
 
-async fn end_other_sign_ins(
-    db: &mut SqliteConnection,
-    account: TokenId,
-    kept: [u8; 32],
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM sign_in WHERE account = $1 AND hash <> $2")
+fn end_other_sign_ins(db: &Db, account: TokenId, kept: [u8; 32]) -> Result<(), StoreError> {
+    query("DELETE FROM sign_in WHERE account = $1 AND hash <> $2")
         .bind(&account.0[..])
         .bind(&kept[..])
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-async fn change_password(
-    db: &mut SqliteConnection,
+fn change_password(
+    db: &Db,
     account: TokenId,
     from: &str,
     to: &str,
     kept: [u8; 32],
 ) -> Result<bool, StoreError> {
-    let changed = sqlx::query("UPDATE account SET password = $3 WHERE id = $1 AND password = $2")
+    let changed = query("UPDATE account SET password = $3 WHERE id = $1 AND password = $2")
         .bind(&account.0[..])
         .bind(from)
         .bind(to)
-        .execute(&mut *db)
-        .await?;
-    if changed.rows_affected() == 0 {
+        .execute(db)?;
+    if changed == 0 {
         return Ok(false);
     }
-    end_other_sign_ins(db, account, kept).await?;
+    end_other_sign_ins(db, account, kept)?;
     Ok(true)
 }
 
-async fn add_key(db: &mut SqliteConnection, key: &NewKey) -> Result<bool, StoreError> {
+fn add_key(db: &Db, key: &NewKey) -> Result<bool, StoreError> {
     let account = key.token.account.ok_or_else(|| corrupt("a key without an account"))?;
-    let added = sqlx::query(
+    let added = query(
         "INSERT INTO token (id, hash, scope, account, name, created_ms) \
          SELECT $1, $2, $3, $4, $5, $6 \
          WHERE (SELECT COUNT(*) FROM token WHERE account = $4) < $7",
@@ -247,19 +213,18 @@ async fn add_key(db: &mut SqliteConnection, key: &NewKey) -> Result<bool, StoreE
     .bind(&key.name)
     .bind(key.now_ms)
     .bind(key.most)
-    .execute(db)
-    .await?;
-    Ok(added.rows_affected() > 0)
+    .execute(db)?;
+    Ok(added > 0)
 }
 
-async fn keys(
-    db: &mut SqliteConnection,
+fn keys(
+    db: &Db,
     account: TokenId,
     after: Option<(i64, TokenId)>,
     limit: u32,
 ) -> Result<Vec<KeyView>, StoreError> {
     let (made_ms, id) = after.map_or((i64::MAX, Vec::new()), |(ms, id)| (ms, id.0.to_vec()));
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT id, name, scope, created_ms, used_ms FROM token WHERE account = $1 \
          AND (created_ms < $2 OR (created_ms = $2 AND id > $3)) \
          ORDER BY created_ms DESC, id LIMIT $4",
@@ -268,9 +233,8 @@ async fn keys(
     .bind(made_ms)
     .bind(id)
     .bind(limit)
-    .fetch_all(db)
-    .await?;
-    let view = |row: &SqliteRow| {
+    .fetch_all(db)?;
+    let view = |row: &Row| {
         Ok(KeyView {
             id: KeyId(bytes(row, "id")?),
             name: row.try_get("name")?,
@@ -282,34 +246,22 @@ async fn keys(
     rows.iter().map(view).collect()
 }
 
-async fn delete_key(
-    db: &mut SqliteConnection,
-    account: TokenId,
-    key: TokenId,
-) -> Result<bool, StoreError> {
-    let deleted = sqlx::query("DELETE FROM token WHERE id = $1 AND account = $2")
+fn delete_key(db: &Db, account: TokenId, key: TokenId) -> Result<bool, StoreError> {
+    let deleted = query("DELETE FROM token WHERE id = $1 AND account = $2")
         .bind(&key.0[..])
         .bind(&account.0[..])
-        .execute(&mut *db)
-        .await?;
-    if deleted.rows_affected() == 0 {
+        .execute(db)?;
+    if deleted == 0 {
         return Ok(false);
     }
-    sqlx::query("DELETE FROM sign_in WHERE token = $1").bind(&key.0[..]).execute(db).await?;
+    query("DELETE FROM sign_in WHERE token = $1").bind(&key.0[..]).execute(db)?;
     Ok(true)
 }
 
-async fn note_key_use(
-    db: &mut SqliteConnection,
-    key: TokenId,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE token SET used_ms = $2 WHERE id = $1 AND (used_ms IS NULL OR used_ms < $2)",
-    )
-    .bind(&key.0[..])
-    .bind(now_ms)
-    .execute(db)
-    .await?;
+fn note_key_use(db: &Db, key: TokenId, now_ms: i64) -> Result<(), StoreError> {
+    query("UPDATE token SET used_ms = $2 WHERE id = $1 AND (used_ms IS NULL OR used_ms < $2)")
+        .bind(&key.0[..])
+        .bind(now_ms)
+        .execute(db)?;
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! Frames that were paid for: approved by their owner or in time, objected to, answered.
 
+use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count};
-use super::{SqliteConnection, audits, results};
+use super::{audits, results};
 use crate::store::StoreError;
 use crate::store::approval::{Answer, Objection, OpenDispute};
 use crate::store::proof::{Settled, Unaudited};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::node::NodeRecord;
 use tessera_protocol::{FrameNumber, JobId, KernelId, NodeId};
@@ -14,57 +13,47 @@ use tessera_protocol::{FrameNumber, JobId, KernelId, NodeId};
 /// Objections to a frame, ever.
 const CASES: u64 = 3;
 
-pub(super) async fn approve_due(db: &mut SqliteConnection, now_ms: i64) -> Result<u64, StoreError> {
-    let done = sqlx::query(
+pub(super) fn approve_due(db: &Db, now_ms: i64) -> Result<u64, StoreError> {
+    let done = query(
         "UPDATE frame SET approved = 1 WHERE approved = 0 AND approve_by_ms <= $1 \
          AND NOT EXISTS (SELECT 1 FROM dispute WHERE dispute.job = frame.job \
          AND dispute.frame = frame.frame AND dispute.answer IS NULL)",
     )
     .bind(now_ms)
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    .execute(db)?;
+    Ok(done)
 }
 
-pub(super) async fn approve(
-    db: &mut SqliteConnection,
-    job: JobId,
-    frame: Option<FrameNumber>,
-) -> Result<u64, StoreError> {
-    let done = sqlx::query(
+pub(super) fn approve(db: &Db, job: JobId, frame: Option<FrameNumber>) -> Result<u64, StoreError> {
+    let done = query(
         "UPDATE frame SET approved = 1 WHERE job = $1 AND approved = 0 \
          AND ($2 IS NULL OR frame = $2)",
     )
     .bind(&job.0[..])
     .bind(frame.map(|frame| i64::from(frame.0)))
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    .execute(db)?;
+    Ok(done)
 }
 
-pub(super) async fn unapproved(
-    db: &mut SqliteConnection,
-    job: JobId,
-) -> Result<(u64, i64), StoreError> {
-    let row = sqlx::query(
+pub(super) fn unapproved(db: &Db, job: JobId) -> Result<(u64, i64), StoreError> {
+    let row = query(
         "SELECT COUNT(*) AS frames, COALESCE(MAX(approve_by_ms), 0) AS until_ms FROM frame \
          WHERE job = $1 AND approved = 0",
     )
     .bind(&job.0[..])
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     Ok((count(&row, "frames")?, row.try_get("until_ms")?))
 }
 
-pub(super) async fn object(
-    db: &mut SqliteConnection,
+pub(super) fn object(
+    db: &Db,
     job: JobId,
     frame: FrameNumber,
     reason: &str,
     seed: &[u8; 32],
     now_ms: i64,
 ) -> Result<Objection, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT frame.approved, frame.hash IS NOT NULL AS ready, \
          (SELECT COUNT(*) FROM dispute WHERE dispute.job = $1 AND dispute.frame = $2) AS cases, \
          (SELECT COUNT(*) FROM dispute WHERE dispute.job = $1 AND dispute.frame = $2 \
@@ -72,18 +61,17 @@ pub(super) async fn object(
     )
     .bind(&job.0[..])
     .bind(i64::from(frame.0))
-    .fetch_optional(&mut *db)
-    .await?;
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(Objection::NotReady) };
     let cases = count(&row, "cases")?;
     match () {
-        () if row.try_get::<i64, _>("ready")? == 0 => return Ok(Objection::NotReady),
-        () if row.try_get::<i64, _>("approved")? != 0 => return Ok(Objection::Approved),
+        () if row.try_get::<i64>("ready")? == 0 => return Ok(Objection::NotReady),
+        () if row.try_get::<i64>("approved")? != 0 => return Ok(Objection::Approved),
         () if count(&row, "pending")? > 0 => return Ok(Objection::Pending),
         () if cases >= CASES => return Ok(Objection::TooOften),
         () => {}
     }
-    sqlx::query(
+    query(
         "INSERT INTO dispute (job, frame, case_no, reason, seed, opened_ms) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -93,35 +81,29 @@ pub(super) async fn object(
     .bind(reason)
     .bind(&seed[..])
     .bind(now_ms)
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(Objection::Noted)
 }
 
-pub(super) async fn open_dispute(
-    db: &mut SqliteConnection,
-    kernel: KernelId,
-) -> Result<Option<OpenDispute>, StoreError> {
-    let row = sqlx::query(
+pub(super) fn open_dispute(db: &Db, kernel: KernelId) -> Result<Option<OpenDispute>, StoreError> {
+    let row = query(
         "SELECT dispute.job, dispute.frame, dispute.case_no, dispute.seed FROM dispute \
          JOIN job ON job.id = dispute.job \
          WHERE dispute.answer IS NULL AND job.kernel = $1 ORDER BY dispute.opened_ms LIMIT 1",
     )
     .bind(&kernel.0[..])
-    .fetch_optional(&mut *db)
-    .await?;
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
     let (job, frame) = (JobId(bytes(&row, "job")?), results::frame_number(&row)?);
     let seed = AuditSecret(bytes(&row, "seed")?);
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT job, lease, commit_id, first, n, node FROM result WHERE job = $1 AND frame = $2 \
          AND stored = 1 AND audit = 1 AND second_of IS NULL ORDER BY first",
     )
     .bind(&job.0[..])
     .bind(i64::from(frame.0))
-    .fetch_all(&mut *db)
-    .await?;
-    let unaudited = |row: &SqliteRow| {
+    .fetch_all(db)?;
+    let unaudited = |row: &Row| {
         Ok::<_, StoreError>(Unaudited {
             result: results::stored(row)?,
             node: NodeId(bytes(row, "node")?),
@@ -132,7 +114,7 @@ pub(super) async fn open_dispute(
             first: None,
         })
     };
-    let job = Job::of(db, job).await?;
+    let job = Job::of(db, job)?;
     Ok(Some(OpenDispute {
         job: job.id,
         kernel: job.kernel,
@@ -143,14 +125,14 @@ pub(super) async fn open_dispute(
     }))
 }
 
-pub(super) async fn answer(
-    db: &mut SqliteConnection,
+pub(super) fn answer(
+    db: &Db,
     (job, frame, case): (JobId, FrameNumber, u32),
     answer: &Answer,
     now_ms: i64,
 ) -> Result<Settled, StoreError> {
     let (Answer::Denied(words) | Answer::Upheld { answer: words, .. }) = answer;
-    let kept = sqlx::query(
+    let kept = query(
         "UPDATE dispute SET answer = $4 WHERE job = $1 AND frame = $2 AND case_no = $3 \
          AND answer IS NULL",
     )
@@ -158,18 +140,17 @@ pub(super) async fn answer(
     .bind(i64::from(frame.0))
     .bind(case)
     .bind(words)
-    .execute(&mut *db)
-    .await?;
-    if kept.rows_affected() == 0 {
+    .execute(db)?;
+    if kept == 0 {
         return Ok(Settled::default());
     }
     match answer {
         Answer::Denied(_) => {
-            approve(db, job, Some(frame)).await?;
+            approve(db, job, Some(frame))?;
             Ok(Settled::default())
         }
         Answer::Upheld { result, rejection, .. } => {
-            audits::overturned(db, (job, frame), result.lease, rejection.as_deref(), now_ms).await
+            audits::overturned(db, (job, frame), result.lease, rejection.as_deref(), now_ms)
         }
     }
 }

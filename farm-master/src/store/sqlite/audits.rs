@@ -1,11 +1,10 @@
 //! What follows from what an audit found: for the result, its units, its node and its pair.
 
+use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, grown, sql, to_json};
 use super::{jobs, results, seconds};
 use crate::store::StoreError;
 use crate::store::proof::{Finding, Rejection, Settled};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use std::ops::Range;
 use tessera_farm_core::chunk::{Chunk, WrongState};
 use tessera_farm_core::job::has_ended;
@@ -17,33 +16,24 @@ use tessera_protocol::verdict::Second;
 use tessera_protocol::{FrameNumber, JobId, LeaseId, NodeId, UnitIndex};
 use tessera_verify::audit::record;
 
-pub(super) fn read_record(row: &SqliteRow) -> Result<NodeRecord, StoreError> {
+pub(super) fn read_record(row: &Row) -> Result<NodeRecord, StoreError> {
     Ok(NodeRecord {
         verified_since: count(row, "verified_since")?,
-        proven: row.try_get::<i64, _>("proven")? != 0,
+        proven: row.try_get::<i64>("proven")? != 0,
         rejections: count(row, "rejections")?,
         abandoned: count(row, "abandoned")?,
     })
 }
 
-pub(super) async fn record_of(
-    db: &mut SqliteConnection,
-    node: NodeId,
-) -> Result<NodeRecord, StoreError> {
-    let row =
-        sqlx::query("SELECT verified_since, proven, rejections, abandoned FROM node WHERE id = $1")
-            .bind(&node.0[..])
-            .fetch_optional(db)
-            .await?;
+pub(super) fn record_of(db: &Db, node: NodeId) -> Result<NodeRecord, StoreError> {
+    let row = query("SELECT verified_since, proven, rejections, abandoned FROM node WHERE id = $1")
+        .bind(&node.0[..])
+        .fetch_optional(db)?;
     row.as_ref().map_or(Ok(NodeRecord::default()), read_record)
 }
 
-pub(super) async fn save_record(
-    db: &mut SqliteConnection,
-    node: NodeId,
-    record: &NodeRecord,
-) -> Result<(), StoreError> {
-    sqlx::query(
+pub(super) fn save_record(db: &Db, node: NodeId, record: &NodeRecord) -> Result<(), StoreError> {
+    query(
         "UPDATE node SET verified_since = $2, proven = $3, rejections = $4, abandoned = $5 \
          WHERE id = $1",
     )
@@ -52,8 +42,7 @@ pub(super) async fn save_record(
     .bind(i64::from(record.proven))
     .bind(sql(record.rejections))
     .bind(sql(record.abandoned))
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
@@ -73,7 +62,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         let first = count(row, "first")?;
         Ok(Self {
             lease: LeaseId(bytes(row, "lease")?),
@@ -83,7 +72,7 @@ impl Entry {
             units: first..first + count(row, "n")?,
             rays: count(row, "rays")?,
             took_ms: row.try_get("took_ms")?,
-            recorded: row.try_get::<i64, _>("recorded")? != 0,
+            recorded: row.try_get::<i64>("recorded")? != 0,
             second_of: seconds::second_of(row)?,
         })
     }
@@ -93,40 +82,35 @@ impl Entry {
     }
 }
 
-pub(super) async fn settle(
-    db: &mut SqliteConnection,
+pub(super) fn settle(
+    db: &Db,
     lease: LeaseId,
     finding: &Finding,
     now_ms: i64,
 ) -> Result<Settled, StoreError> {
-    let row = sqlx::query("SELECT * FROM result WHERE lease = $1 AND audit = 0")
+    let row = query("SELECT * FROM result WHERE lease = $1 AND audit = 0")
         .bind(&lease.0[..])
-        .fetch_optional(&mut *db)
-        .await?;
+        .fetch_optional(db)?;
     let Some(row) = row else { return Ok(Settled::default()) };
     let result = Entry::read(&row)?;
     match finding {
-        Finding::Verified { looked } => verified(db, &result, *looked).await,
+        Finding::Verified { looked } => verified(db, &result, *looked),
         Finding::Alike { second, looked } => {
             if let Some(second) = second {
-                keep_likeness(db, lease, second).await?;
+                keep_likeness(db, lease, second)?;
             }
-            verified(db, &result, *looked).await
+            verified(db, &result, *looked)
         }
-        Finding::Rejected(rejection) => rejected(db, &result, rejection, now_ms).await,
+        Finding::Rejected(rejection) => rejected(db, &result, rejection, now_ms),
         Finding::Lost => {
-            worthless(db, &result).await?;
+            worthless(db, &result)?;
             Ok(Settled { first: true, ..Settled::default() })
         }
     }
 }
 
-async fn keep_likeness(
-    db: &mut SqliteConnection,
-    lease: LeaseId,
-    second: &Second,
-) -> Result<(), StoreError> {
-    sqlx::query(
+fn keep_likeness(db: &Db, lease: LeaseId, second: &Second) -> Result<(), StoreError> {
+    query(
         "UPDATE result SET like_lease = $2, like_within_ppm = $3, like_distance = $4 \
          WHERE lease = $1",
     )
@@ -134,23 +118,18 @@ async fn keep_likeness(
     .bind(&second.lease.0[..])
     .bind(second.within_ppm)
     .bind(second.distance)
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
-async fn verified(
-    db: &mut SqliteConnection,
-    result: &Entry,
-    looked: u64,
-) -> Result<Settled, StoreError> {
-    mark(db, result.lease, 1, looked).await?;
-    let job = Job::of(db, result.job).await?;
+fn verified(db: &Db, result: &Entry, looked: u64) -> Result<Settled, StoreError> {
+    mark(db, result.lease, 1, looked)?;
+    let job = Job::of(db, result.job)?;
     let frame_complete = match result.second_of {
         Some(_) => false,
-        None => count_units(db, &job, result).await?,
+        None => count_units(db, &job, result)?,
     };
-    sqlx::query(concat!(
+    query(concat!(
         "UPDATE node SET units_verified = units_verified + $2, worked_ms = worked_ms + $4, ",
         grown!("rays_verified", "$3"),
         " WHERE id = $1"
@@ -159,59 +138,50 @@ async fn verified(
     .bind(sql(result.count()))
     .bind(sql(result.rays))
     .bind(result.took_ms)
-    .execute(&mut *db)
-    .await?;
+    .execute(db)?;
     if !result.recorded {
-        sqlx::query("UPDATE result SET recorded = 1 WHERE lease = $1")
+        query("UPDATE result SET recorded = 1 WHERE lease = $1")
             .bind(&result.lease.0[..])
-            .execute(&mut *db)
-            .await?;
+            .execute(db)?;
         let plan = job.plan()?;
         let unit = |index| plan.unit(UnitIndex(index)).map_or(0, |unit| unit.pixel_samples());
         let samples = result.units.clone().map(unit).sum();
-        let before = record_of(db, result.node).await?;
-        save_record(db, result.node, &record::verified(before, samples)).await?;
+        let before = record_of(db, result.node)?;
+        save_record(db, result.node, &record::verified(before, samples))?;
     }
     Ok(Settled { first: true, frame_complete, ..Settled::default() })
 }
 
 /// Submitted units of a job become verified ones; whether their frame is whole with them.
-async fn count_units(
-    db: &mut SqliteConnection,
-    job: &Job,
-    result: &Entry,
-) -> Result<bool, StoreError> {
+fn count_units(db: &Db, job: &Job, result: &Entry) -> Result<bool, StoreError> {
     let (units, verified) = (result.count(), job.verified + result.count());
     let rays = job.rays.saturating_add(result.rays);
-    sqlx::query(
-        "UPDATE job SET submitted = submitted - $2, verified = $3, rays = $4 WHERE id = $1",
-    )
-    .bind(&job.id.0[..])
-    .bind(sql(units))
-    .bind(sql(verified))
-    .bind(sql(rays))
-    .execute(&mut *db)
-    .await?;
+    query("UPDATE job SET submitted = submitted - $2, verified = $3, rays = $4 WHERE id = $1")
+        .bind(&job.id.0[..])
+        .bind(sql(units))
+        .bind(sql(verified))
+        .bind(sql(rays))
+        .execute(db)?;
     // A job that has ended has no units any more; its nodes' work counts all the same.
     if has_ended(job.state) {
         return Ok(false);
     }
-    in_its_chunk(db, job, result, Chunk::verify).await?;
-    let of_frame = results::count_frame(db, job.id, result.frame, sql(units)).await?;
-    forget_failures(db, result).await?;
+    in_its_chunk(db, job, result, Chunk::verify)?;
+    let of_frame = results::count_frame(db, job.id, result.frame, sql(units))?;
+    forget_failures(db, result)?;
     let event = JobEvent::Units { verified, total: job.units, rays };
-    jobs::emit(db, job.id, &event).await?;
+    jobs::emit(db, job.id, &event)?;
     Ok(of_frame == job.units_per_frame)
 }
 
-async fn rejected(
-    db: &mut SqliteConnection,
+fn rejected(
+    db: &Db,
     result: &Entry,
     rejection: &Rejection,
     now_ms: i64,
 ) -> Result<Settled, StoreError> {
-    worthless(db, result).await?;
-    sqlx::query(
+    worthless(db, result)?;
+    query(
         "INSERT INTO rejection (lease, job, node, signed, wrong, at_ms) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -221,30 +191,29 @@ async fn rejected(
     .bind(to_json(&(&rejection.commit, &rejection.signature)))
     .bind(to_json(&rejection.wrong))
     .bind(now_ms)
-    .execute(&mut *db)
-    .await?;
-    lower(db, result.node).await
+    .execute(db)?;
+    lower(db, result.node)
 }
 
 /// What follows for a node that was caught.
-async fn lower(db: &mut SqliteConnection, node: NodeId) -> Result<Settled, StoreError> {
-    let after = record::rejected(record_of(db, node).await?);
-    save_record(db, node, &after).await?;
-    let reopened = reopen(db, node).await?;
+fn lower(db: &Db, node: NodeId) -> Result<Settled, StoreError> {
+    let after = record::rejected(record_of(db, node)?);
+    save_record(db, node, &after)?;
+    let reopened = reopen(db, node)?;
     let barred = record::units_of_a_lease(&after) == 0;
     if barred {
-        forgo(db, node).await?;
+        forgo(db, node)?;
     }
     Ok(Settled { first: true, frame_complete: false, reopened, barred })
 }
 
-pub(super) async fn equivocated(
-    db: &mut SqliteConnection,
+pub(super) fn equivocated(
+    db: &Db,
     commit: &Commit,
     signature: &SignatureBytes,
     now_ms: i64,
 ) -> Result<Settled, StoreError> {
-    let kept = sqlx::query(
+    let kept = query(
         "INSERT INTO equivocation (lease, node, signed, at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (lease) DO NOTHING",
     )
@@ -252,81 +221,75 @@ pub(super) async fn equivocated(
     .bind(&commit.node.0[..])
     .bind(to_json(&(commit, signature)))
     .bind(now_ms)
-    .execute(&mut *db)
-    .await?;
-    if kept.rows_affected() == 0 {
+    .execute(db)?;
+    if kept == 0 {
         return Ok(Settled::default());
     }
-    lower(db, commit.node).await
+    lower(db, commit.node)
 }
 
 /// Nobody looks any more at what a barred node brought: to render it again costs the farm less.
-async fn forgo(db: &mut SqliteConnection, node: NodeId) -> Result<(), StoreError> {
-    let rows = sqlx::query("SELECT * FROM result WHERE node = $1 AND audit = 0 AND stored = 1")
+fn forgo(db: &Db, node: NodeId) -> Result<(), StoreError> {
+    let rows = query("SELECT * FROM result WHERE node = $1 AND audit = 0 AND stored = 1")
         .bind(&node.0[..])
-        .fetch_all(&mut *db)
-        .await?;
+        .fetch_all(db)?;
     for row in &rows {
-        worthless(db, &Entry::read(row)?).await?;
+        worthless(db, &Entry::read(row)?)?;
     }
     Ok(())
 }
 
 /// The units of a result are free again; where it was a second render, another one is wanted.
-async fn worthless(db: &mut SqliteConnection, result: &Entry) -> Result<(), StoreError> {
-    mark(db, result.lease, 2, 0).await?;
-    open_partners(db, result.lease).await?;
+fn worthless(db: &Db, result: &Entry) -> Result<(), StoreError> {
+    mark(db, result.lease, 2, 0)?;
+    open_partners(db, result.lease)?;
     if let Some(first) = result.second_of {
-        return seconds::want_again(db, first).await;
+        return seconds::want_again(db, first);
     }
-    let job = Job::of(db, result.job).await?;
-    sqlx::query("UPDATE job SET submitted = submitted - $2 WHERE id = $1")
+    let job = Job::of(db, result.job)?;
+    query("UPDATE job SET submitted = submitted - $2 WHERE id = $1")
         .bind(&job.id.0[..])
         .bind(sql(result.count()))
-        .execute(&mut *db)
-        .await?;
+        .execute(db)?;
     if !has_ended(job.state) {
-        in_its_chunk(db, &job, result, Chunk::reject).await?;
+        in_its_chunk(db, &job, result, Chunk::reject)?;
     }
     Ok(())
 }
 
 /// What was found right and is in a frame that waits for its owner's word is wrong after all: the frame is
 /// opened again. Its node is to blame where there is a rejection.
-pub(super) async fn overturned(
-    db: &mut SqliteConnection,
+pub(super) fn overturned(
+    db: &Db,
     (job, frame): (JobId, FrameNumber),
     lease: LeaseId,
     rejection: Option<&Rejection>,
     now_ms: i64,
 ) -> Result<Settled, StoreError> {
-    let opened = sqlx::query(
+    let opened = query(
         "UPDATE frame SET hash = NULL, approved = 1 WHERE job = $1 AND frame = $2 AND approved = 0",
     )
     .bind(&job.0[..])
     .bind(i64::from(frame.0))
-    .execute(&mut *db)
-    .await?;
-    let row = sqlx::query("SELECT * FROM result WHERE lease = $1 AND audit = 1 AND stored = 1")
+    .execute(db)?;
+    let row = query("SELECT * FROM result WHERE lease = $1 AND audit = 1 AND stored = 1")
         .bind(&lease.0[..])
-        .fetch_optional(&mut *db)
-        .await?;
-    let Some(row) = row.filter(|_| opened.rows_affected() > 0) else {
+        .fetch_optional(db)?;
+    let Some(row) = row.filter(|_| opened > 0) else {
         return Ok(Settled::default());
     };
-    let (result, job) = (Entry::read(&row)?, Job::of(db, job).await?);
+    let (result, job) = (Entry::read(&row)?, Job::of(db, job)?);
     if !has_ended(job.state) {
-        sqlx::query("UPDATE job SET frames_done = frames_done - 1 WHERE id = $1")
+        query("UPDATE job SET frames_done = frames_done - 1 WHERE id = $1")
             .bind(&job.id.0[..])
-            .execute(&mut *db)
-            .await?;
-        uncount(db, &job, &result).await?;
+            .execute(db)?;
+        uncount(db, &job, &result)?;
     }
-    uncount_of_node(db, &result).await?;
+    uncount_of_node(db, &result)?;
     match rejection {
-        Some(rejection) => rejected(db, &result, rejection, now_ms).await,
+        Some(rejection) => rejected(db, &result, rejection, now_ms),
         None => {
-            worthless(db, &result).await?;
+            worthless(db, &result)?;
             Ok(Settled { first: true, ..Settled::default() })
         }
     }
@@ -334,25 +297,24 @@ pub(super) async fn overturned(
 
 /// What was found right is there no longer as it was: its units are free again. Its node's work
 /// counts all the same.
-pub(super) async fn spoiled(db: &mut SqliteConnection, lease: LeaseId) -> Result<(), StoreError> {
-    let row = sqlx::query("SELECT * FROM result WHERE lease = $1 AND audit = 1 AND stored = 1")
+pub(super) fn spoiled(db: &Db, lease: LeaseId) -> Result<(), StoreError> {
+    let row = query("SELECT * FROM result WHERE lease = $1 AND audit = 1 AND stored = 1")
         .bind(&lease.0[..])
-        .fetch_optional(&mut *db)
-        .await?;
+        .fetch_optional(db)?;
     let Some(row) = row else { return Ok(()) };
     let result = Entry::read(&row)?;
-    let job = Job::of(db, result.job).await?;
+    let job = Job::of(db, result.job)?;
     if !has_ended(job.state) && result.second_of.is_none() {
-        uncount(db, &job, &result).await?;
-        worthless(db, &result).await?;
+        uncount(db, &job, &result)?;
+        worthless(db, &result)?;
     }
     Ok(())
 }
 
 /// Looks again at what a node brought earlier and was found right, as far as its frame is not
 /// assembled: it was looked at as the work of somebody better.
-async fn reopen(db: &mut SqliteConnection, node: NodeId) -> Result<u64, StoreError> {
-    let rows = sqlx::query(
+fn reopen(db: &Db, node: NodeId) -> Result<u64, StoreError> {
+    let rows = query(
         "SELECT result.* FROM result JOIN job ON job.id = result.job \
          JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
          WHERE result.node = $1 AND result.audit = 1 AND result.stored = 1 \
@@ -360,62 +322,55 @@ async fn reopen(db: &mut SqliteConnection, node: NodeId) -> Result<u64, StoreErr
          AND length(result.secret) = 32",
     )
     .bind(&node.0[..])
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     for row in &rows {
         let result = Entry::read(row)?;
-        open_again(db, &result, true).await?;
-        open_partners(db, result.lease).await?;
+        open_again(db, &result, true)?;
+        open_partners(db, result.lease)?;
     }
     Ok(rows.len() as u64)
 }
 
 /// Results that count only because they are like this one, which counts no longer: nobody else looked at
 /// them.
-async fn open_partners(db: &mut SqliteConnection, lease: LeaseId) -> Result<(), StoreError> {
-    let rows = sqlx::query(
+fn open_partners(db: &Db, lease: LeaseId) -> Result<(), StoreError> {
+    let rows = query(
         "SELECT result.* FROM result JOIN job ON job.id = result.job \
          JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
          WHERE result.like_lease = $1 AND result.looked = 0 AND result.audit = 1 \
          AND result.stored = 1 AND job.state < 2 AND frame.hash IS NULL",
     )
     .bind(&lease.0[..])
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     for row in &rows {
-        open_again(db, &Entry::read(row)?, false).await?;
+        open_again(db, &Entry::read(row)?, false)?;
     }
     Ok(())
 }
 
 /// A result that counted is to be looked at again, as a `whole` or by its node's record.
-async fn open_again(
-    db: &mut SqliteConnection,
-    result: &Entry,
-    whole: bool,
-) -> Result<(), StoreError> {
-    mark(db, result.lease, 0, 0).await?;
-    let job = Job::of(db, result.job).await?;
+fn open_again(db: &Db, result: &Entry, whole: bool) -> Result<(), StoreError> {
+    mark(db, result.lease, 0, 0)?;
+    let job = Job::of(db, result.job)?;
     let first = result.second_of.is_none();
     let wants_second = first && job.spec.class == DeviceClass::Tolerant;
-    sqlx::query(
+    query(
         "UPDATE result SET whole = CASE WHEN $2 = 1 THEN 1 ELSE whole END, second = $3, \
          like_lease = NULL WHERE lease = $1",
     )
     .bind(&result.lease.0[..])
     .bind(i64::from(whole))
     .bind(i64::from(wants_second))
-    .execute(&mut *db)
-    .await?;
+    .execute(db)?;
     if first {
-        uncount(db, &job, result).await?;
+        uncount(db, &job, result)?;
     }
-    uncount_of_node(db, result).await
+    uncount_of_node(db, result)
 }
 
 /// Verified units of a node are not any more.
-async fn uncount_of_node(db: &mut SqliteConnection, result: &Entry) -> Result<(), StoreError> {
-    sqlx::query(
+fn uncount_of_node(db: &Db, result: &Entry) -> Result<(), StoreError> {
+    query(
         "UPDATE node SET units_verified = units_verified - $2, rays_verified = rays_verified - $3, \
          worked_ms = worked_ms - $4 WHERE id = $1",
     )
@@ -423,64 +378,55 @@ async fn uncount_of_node(db: &mut SqliteConnection, result: &Entry) -> Result<()
     .bind(sql(result.count()))
     .bind(sql(result.rays))
     .bind(result.took_ms)
-    .execute(&mut *db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
 /// Verified units of a job become submitted ones.
-async fn uncount(db: &mut SqliteConnection, job: &Job, result: &Entry) -> Result<(), StoreError> {
+fn uncount(db: &Db, job: &Job, result: &Entry) -> Result<(), StoreError> {
     let units = sql(result.count());
-    in_its_chunk(db, job, result, Chunk::reopen).await?;
-    results::count_frame(db, job.id, result.frame, -units).await?;
+    in_its_chunk(db, job, result, Chunk::reopen)?;
+    results::count_frame(db, job.id, result.frame, -units)?;
     let rays = job.rays.saturating_sub(result.rays);
-    sqlx::query(
+    query(
         "UPDATE job SET submitted = submitted + $2, verified = verified - $2, rays = $3 \
          WHERE id = $1",
     )
     .bind(&job.id.0[..])
     .bind(units)
     .bind(sql(rays))
-    .execute(&mut *db)
-    .await?;
+    .execute(db)?;
     let verified = job.verified.saturating_sub(result.count());
-    jobs::emit(db, job.id, &JobEvent::Units { verified, total: job.units, rays }).await
+    jobs::emit(db, job.id, &JobEvent::Units { verified, total: job.units, rays })
 }
 
-async fn mark(
-    db: &mut SqliteConnection,
-    lease: LeaseId,
-    audit: i64,
-    looked: u64,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE result SET audit = $2, looked = $3, second = 0 WHERE lease = $1")
+fn mark(db: &Db, lease: LeaseId, audit: i64, looked: u64) -> Result<(), StoreError> {
+    query("UPDATE result SET audit = $2, looked = $3, second = 0 WHERE lease = $1")
         .bind(&lease.0[..])
         .bind(audit)
         .bind(sql(looked))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-async fn in_its_chunk(
-    db: &mut SqliteConnection,
+fn in_its_chunk(
+    db: &Db,
     job: &Job,
     result: &Entry,
     change: fn(&mut Chunk, Range<u16>) -> Result<(), WrongState>,
 ) -> Result<(), StoreError> {
     let (number, range) = in_chunk(&result.units);
-    let mut chunk = jobs::load_chunk(db, job, number).await?;
+    let mut chunk = jobs::load_chunk(db, job, number)?;
     change(&mut chunk, range).map_err(corrupt)?;
-    jobs::save_chunk(db, job.id, number, &chunk).await
+    jobs::save_chunk(db, job.id, number, &chunk)
 }
 
 /// Failures around units that are done now say nothing any more.
-async fn forget_failures(db: &mut SqliteConnection, result: &Entry) -> Result<(), StoreError> {
-    sqlx::query("UPDATE failure SET past = 1 WHERE job = $1 AND past = 0 AND first >= $2 AND first + n <= $3")
+fn forget_failures(db: &Db, result: &Entry) -> Result<(), StoreError> {
+    query("UPDATE failure SET past = 1 WHERE job = $1 AND past = 0 AND first >= $2 AND first + n <= $3")
         .bind(&result.job.0[..])
         .bind(sql(result.units.start))
         .bind(sql(result.units.end))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }

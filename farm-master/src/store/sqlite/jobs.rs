@@ -1,11 +1,11 @@
 //! Jobs, their states and the outbox.
 
+use super::db::{Db, query};
 use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, tier_to_sql, to_json};
 use super::webhooks::{self, About};
 use super::{seconds, turns};
 use crate::auth::TokenId;
 use crate::store::{Changed, Creation, NewJob, StoreError, Waiting};
-use sqlx::{Row, SqliteConnection};
 use tessera_farm_core::chunk::{Chunk, UnitState};
 use tessera_farm_core::job::{JobChange, has_ended, step};
 use tessera_protocol::JobId;
@@ -15,32 +15,28 @@ use tessera_protocol::webhook::Happening;
 /// How long an idempotency key is remembered.
 const KEY_MS: i64 = 24 * 60 * 60 * 1000;
 
-pub(super) async fn create(
-    db: &mut SqliteConnection,
-    new: &NewJob,
-) -> Result<Creation, StoreError> {
+pub(super) fn create(db: &Db, new: &NewJob) -> Result<Creation, StoreError> {
     if let Some((key, body)) = &new.idempotency {
-        if let Some((known, job)) = known_key(db, new, key).await? {
+        if let Some((known, job)) = known_key(db, new, key)? {
             return Ok(if known == *body {
-                Creation::Known(Job::of(db, job).await?.view()?)
+                Creation::Known(Job::of(db, job)?.view()?)
             } else {
                 Creation::KeyReused
             });
         }
-        sqlx::query("INSERT INTO idempotency (owner, key, body, job, created_ms) VALUES ($1, $2, $3, $4, $5)")
+        query("INSERT INTO idempotency (owner, key, body, job, created_ms) VALUES ($1, $2, $3, $4, $5)")
             .bind(&new.owner.0[..])
             .bind(key)
             .bind(&body[..])
             .bind(&new.id.0[..])
             .bind(new.now_ms)
-            .execute(&mut *db)
-            .await?;
+            .execute(db)?;
     }
     let spec = &new.spec;
     let units = spec.units();
     let environment = spec.settings.environment.map(|environment| environment.blob.0.to_vec());
-    let seq = next(db, "job").await?;
-    sqlx::query(
+    let seq = next(db, "job")?;
+    query(
         "INSERT INTO job (id, seq, owner, spec, scene, environment, kernel, warnings, state, \
          created_ms, units, units_per_frame, frames, class) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13)",
@@ -58,55 +54,44 @@ pub(super) async fn create(
     .bind(sql(units / spec.frames.count()))
     .bind(sql(spec.frames.count()))
     .bind(seconds::class_to_sql(spec.class))
-    .execute(&mut *db)
-    .await?;
-    turns::enter(db, new.owner).await?;
-    let job = Job::of(db, new.id).await?;
-    tell(db, &job, None, new.now_ms).await?;
+    .execute(db)?;
+    turns::enter(db, new.owner)?;
+    let job = Job::of(db, new.id)?;
+    tell(db, &job, None, new.now_ms)?;
     Ok(Creation::Created(job.view()?))
 }
 
-async fn known_key(
-    db: &mut SqliteConnection,
-    new: &NewJob,
-    key: &str,
-) -> Result<Option<([u8; 32], JobId)>, StoreError> {
-    sqlx::query("DELETE FROM idempotency WHERE owner = $1 AND created_ms < $2")
+fn known_key(db: &Db, new: &NewJob, key: &str) -> Result<Option<([u8; 32], JobId)>, StoreError> {
+    query("DELETE FROM idempotency WHERE owner = $1 AND created_ms < $2")
         .bind(&new.owner.0[..])
         .bind(new.now_ms - KEY_MS)
-        .execute(&mut *db)
-        .await?;
-    let row = sqlx::query("SELECT body, job FROM idempotency WHERE owner = $1 AND key = $2")
+        .execute(db)?;
+    let row = query("SELECT body, job FROM idempotency WHERE owner = $1 AND key = $2")
         .bind(&new.owner.0[..])
         .bind(key)
-        .fetch_optional(db)
-        .await?;
+        .fetch_optional(db)?;
     row.map(|row| Ok((bytes(&row, "body")?, JobId(bytes(&row, "job")?)))).transpose()
 }
 
-pub(super) async fn find(
-    db: &mut SqliteConnection,
-    id: JobId,
-) -> Result<Option<(JobView, TokenId)>, StoreError> {
-    let Some(job) = Job::find(db, id).await? else { return Ok(None) };
+pub(super) fn find(db: &Db, id: JobId) -> Result<Option<(JobView, TokenId)>, StoreError> {
+    let Some(job) = Job::find(db, id)? else { return Ok(None) };
     let owner = job.owner;
     Ok(Some((job.view()?, owner)))
 }
 
-pub(super) async fn list(
-    db: &mut SqliteConnection,
+pub(super) fn list(
+    db: &Db,
     owner: Option<TokenId>,
     before: Option<i64>,
     limit: u32,
 ) -> Result<Vec<(i64, JobView)>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT * FROM job WHERE ($1 IS NULL OR owner = $1) AND seq < $2 ORDER BY seq DESC LIMIT $3",
     )
     .bind(owner.map(|owner| owner.0.to_vec()))
     .bind(before.unwrap_or(i64::MAX))
     .bind(limit)
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     let view = |row| {
         let job = Job::read(row)?;
         Ok((job.seq, job.view()?))
@@ -114,35 +99,34 @@ pub(super) async fn list(
     rows.iter().map(view).collect()
 }
 
-pub(super) async fn change(
-    db: &mut SqliteConnection,
+pub(super) fn change(
+    db: &Db,
     id: JobId,
     change: JobChange,
     reason: Option<String>,
     now_ms: i64,
 ) -> Result<Changed, StoreError> {
-    let Some(job) = Job::find(db, id).await? else { return Ok(Changed::Unknown) };
+    let Some(job) = Job::find(db, id)? else { return Ok(Changed::Unknown) };
     let Ok(state) = step(job.state, change) else { return Ok(Changed::Ended(job.state)) };
     if state == job.state {
         return Ok(Changed::Done(Box::new(job.view()?)));
     }
-    sqlx::query("UPDATE job SET state = $2, reason = $3 WHERE id = $1")
+    query("UPDATE job SET state = $2, reason = $3 WHERE id = $1")
         .bind(&id.0[..])
         .bind(state_to_sql(state))
         .bind(&reason)
-        .execute(&mut *db)
-        .await?;
+        .execute(db)?;
     if has_ended(state) {
-        clear(db, id).await?;
-        turns::leave(db, job.owner).await?;
+        clear(db, id)?;
+        turns::leave(db, job.owner)?;
     }
-    let job = Job::of(db, id).await?;
-    tell(db, &job, reason, now_ms).await?;
+    let job = Job::of(db, id)?;
+    tell(db, &job, reason, now_ms)?;
     Ok(Changed::Done(Box::new(job.view()?)))
 }
 
 /// Drops what only a job that goes on needs. Its leases end with it.
-async fn clear(db: &mut SqliteConnection, id: JobId) -> Result<(), StoreError> {
+fn clear(db: &Db, id: JobId) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM lease WHERE job = $1",
         "DELETE FROM chunk WHERE job = $1",
@@ -153,40 +137,38 @@ async fn clear(db: &mut SqliteConnection, id: JobId) -> Result<(), StoreError> {
          (SELECT 1 FROM result WHERE result.job = job.id AND result.stored = 1), ended_ms = COALESCE(\
          (SELECT MAX(at_ms) FROM result WHERE result.job = job.id), created_ms) WHERE id = $1",
     ] {
-        sqlx::query(sql).bind(&id.0[..]).execute(&mut *db).await?;
+        query(sql).bind(&id.0[..]).execute(db)?;
     }
     Ok(())
 }
 
-pub(super) async fn finish(
-    db: &mut SqliteConnection,
+pub(super) fn finish(
+    db: &Db,
     id: JobId,
     movie: bool,
     reason: Option<String>,
     now_ms: i64,
 ) -> Result<Changed, StoreError> {
-    sqlx::query("UPDATE job SET movie = $2 WHERE id = $1 AND state < 2")
+    query("UPDATE job SET movie = $2 WHERE id = $1 AND state < 2")
         .bind(&id.0[..])
         .bind(i64::from(movie))
-        .execute(&mut *db)
-        .await?;
-    change(db, id, JobChange::Finished, reason, now_ms).await
+        .execute(db)?;
+    change(db, id, JobChange::Finished, reason, now_ms)
 }
 
-pub(super) async fn unfinished(db: &mut SqliteConnection) -> Result<Vec<JobView>, StoreError> {
-    let rows = sqlx::query(
+pub(super) fn unfinished(db: &Db) -> Result<Vec<JobView>, StoreError> {
+    let rows = query(
         "SELECT * FROM job WHERE state < 2 AND frames_done = frames AND NOT EXISTS \
          (SELECT 1 FROM frame WHERE frame.job = job.id AND frame.approved = 0) \
          ORDER BY seq LIMIT 64",
     )
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     rows.iter().map(|row| Job::read(row)?.view()).collect()
 }
 
-pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Waiting, StoreError> {
-    let job = Job::of(db, id).await?;
-    let row = sqlx::query(
+pub(super) fn waiting(db: &Db, id: JobId) -> Result<Waiting, StoreError> {
+    let job = Job::of(db, id)?;
+    let row = query(
         "SELECT COUNT(CASE WHEN owner = $2 AND (tier > $3 OR tier = $3 AND seq < $4) THEN 1 END) AS ahead, \
          COUNT(DISTINCT CASE WHEN owner <> $2 THEN owner END) AS beside FROM job \
          WHERE state = 0 AND kernel = $1 AND units > leased + submitted + verified",
@@ -195,15 +177,13 @@ pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Wait
     .bind(&job.owner.0[..])
     .bind(tier_to_sql(job.tier))
     .bind(job.seq)
-    .fetch_one(&mut *db)
-    .await?;
+    .fetch_one(db)?;
     let (jobs_ahead, accounts_beside) = (count(&row, "ahead")?, count(&row, "beside")?);
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT first, n, reason FROM failure WHERE job = $1 AND past = 0 ORDER BY at_ms DESC LIMIT 1000",
     )
     .bind(&id.0[..])
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     let mut units = std::collections::BTreeSet::new();
     for row in &rows {
         let first = count(row, "first")?;
@@ -214,14 +194,14 @@ pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Wait
     for unit in units {
         let number = unit / u64::from(Chunk::UNITS);
         if chunk.as_ref().is_none_or(|(loaded, _)| *loaded != number) {
-            chunk = Some((number, load_chunk(db, &job, number).await?));
+            chunk = Some((number, load_chunk(db, &job, number)?));
         }
         let (_, chunk) = chunk.as_ref().expect("it was just loaded");
         let at = (unit % u64::from(Chunk::UNITS)) as u16;
         failing += u64::from(chunk.state(at) != UnitState::Verified);
     }
     let last_failure = rows.first().map(|row| row.try_get("reason")).transpose()?;
-    let wanting_second = seconds::wanting(db, id).await?;
+    let wanting_second = seconds::wanting(db, id)?;
     Ok(Waiting {
         kernel: job.kernel,
         failing,
@@ -233,29 +213,24 @@ pub(super) async fn waiting(db: &mut SqliteConnection, id: JobId) -> Result<Wait
 }
 
 /// A chunk as it is stored, or all free where it has no row.
-pub(super) async fn load_chunk(
-    db: &mut SqliteConnection,
-    job: &Job,
-    number: u64,
-) -> Result<Chunk, StoreError> {
+pub(super) fn load_chunk(db: &Db, job: &Job, number: u64) -> Result<Chunk, StoreError> {
     let fresh = Chunk::new(job.units, number)
         .ok_or_else(|| corrupt(format!("job {} has no chunk {number}", job.id)))?;
-    let row = sqlx::query("SELECT held, here FROM chunk WHERE job = $1 AND no = $2")
+    let row = query("SELECT held, here FROM chunk WHERE job = $1 AND no = $2")
         .bind(&job.id.0[..])
         .bind(sql(number))
-        .fetch_optional(db)
-        .await?;
+        .fetch_optional(db)?;
     let Some(row) = row else { return Ok(fresh) };
     fresh.restore(row.try_get("held")?, row.try_get("here")?).map_err(corrupt)
 }
 
-pub(super) async fn save_chunk(
-    db: &mut SqliteConnection,
+pub(super) fn save_chunk(
+    db: &Db,
     job: JobId,
     number: u64,
     chunk: &Chunk,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO chunk (job, no, free, held, here) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (job, no) DO UPDATE \
          SET free = excluded.free, held = excluded.held, here = excluded.here",
@@ -265,74 +240,57 @@ pub(super) async fn save_chunk(
     .bind(sql(chunk.counts().free))
     .bind(chunk.held_bytes())
     .bind(chunk.here_bytes())
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
 /// Tells whoever follows a job how it stands now, and the webhooks of its owner.
-async fn tell(
-    db: &mut SqliteConnection,
-    job: &Job,
-    reason: Option<String>,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+fn tell(db: &Db, job: &Job, reason: Option<String>, now_ms: i64) -> Result<(), StoreError> {
     let state = job.state;
-    emit(db, job.id, &JobEvent::State { state, reason: reason.clone() }).await?;
+    emit(db, job.id, &JobEvent::State { state, reason: reason.clone() })?;
     let event = Happening::JobChanged { name: job.spec.name.clone(), state, reason };
-    webhooks::emit(db, job.owner, About::Job(job.id), event, now_ms).await
+    webhooks::emit(db, job.owner, About::Job(job.id), event, now_ms)
 }
 
 /// Puts an event into the outbox. Of counts only the newest stays.
-pub(super) async fn emit(
-    db: &mut SqliteConnection,
-    job: JobId,
-    event: &JobEvent,
-) -> Result<(), StoreError> {
+pub(super) fn emit(db: &Db, job: JobId, event: &JobEvent) -> Result<(), StoreError> {
     let counts = matches!(event, JobEvent::Units { .. });
     if counts {
-        sqlx::query("DELETE FROM event WHERE job = $1 AND counts = 1")
-            .bind(&job.0[..])
-            .execute(&mut *db)
-            .await?;
+        query("DELETE FROM event WHERE job = $1 AND counts = 1").bind(&job.0[..]).execute(db)?;
     }
-    let id = next(db, "event").await?;
-    sqlx::query("INSERT INTO event (id, job, counts, body) VALUES ($1, $2, $3, $4)")
+    let id = next(db, "event")?;
+    query("INSERT INTO event (id, job, counts, body) VALUES ($1, $2, $3, $4)")
         .bind(id)
         .bind(&job.0[..])
         .bind(i64::from(counts))
         .bind(to_json(event))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
 /// The next number of a counter, never given out before.
-pub(super) async fn next(db: &mut SqliteConnection, counter: &str) -> Result<i64, StoreError> {
-    let row = sqlx::query("UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value")
+pub(super) fn next(db: &Db, counter: &str) -> Result<i64, StoreError> {
+    let row = query("UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value")
         .bind(counter)
-        .fetch_one(db)
-        .await?;
+        .fetch_one(db)?;
     Ok(row.try_get("value")?)
 }
 
-pub(super) async fn last_event(db: &mut SqliteConnection) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT value FROM counter WHERE name = 'event'").fetch_one(db).await?;
+pub(super) fn last_event(db: &Db) -> Result<i64, StoreError> {
+    let row = query("SELECT value FROM counter WHERE name = 'event'").fetch_one(db)?;
     Ok(row.try_get("value")?)
 }
 
-pub(super) async fn events(
-    db: &mut SqliteConnection,
+pub(super) fn events(
+    db: &Db,
     job: JobId,
     after: i64,
     limit: u32,
 ) -> Result<Vec<(i64, JobEvent)>, StoreError> {
-    let rows =
-        sqlx::query("SELECT id, body FROM event WHERE job = $1 AND id > $2 ORDER BY id LIMIT $3")
-            .bind(&job.0[..])
-            .bind(after)
-            .bind(limit)
-            .fetch_all(db)
-            .await?;
+    let rows = query("SELECT id, body FROM event WHERE job = $1 AND id > $2 ORDER BY id LIMIT $3")
+        .bind(&job.0[..])
+        .bind(after)
+        .bind(limit)
+        .fetch_all(db)?;
     rows.iter().map(|row| Ok((row.try_get("id")?, json(row.try_get("body")?)?))).collect()
 }

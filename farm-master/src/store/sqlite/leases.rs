@@ -1,12 +1,11 @@
 //! Leases: given, looked up, ended.
 
+use super::db::{Db, Row, query};
 use super::money::pay;
 use super::rows::{Job, bytes, corrupt, count, factor, sql};
 use super::{access, audits, jobs, seconds, spares, turns};
 use crate::rules::wish::why_kept_out;
 use crate::store::{Freed, Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_farm_core::chunk::Chunk;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::{Lease, take};
@@ -42,31 +41,29 @@ const WITH_WORK: &str = "SELECT job.* FROM turn CROSS JOIN job \
 const TOO_CHEAP: &str = "SELECT * FROM job \
     WHERE state = 0 AND units > leased + submitted + verified AND kernel = $1 AND class >= $2 \
     AND max_price > 0 AND max_price < $3 ORDER BY max_price DESC, seq LIMIT 1";
-pub(super) async fn grant(db: &mut SqliteConnection, ask: &LeaseAsk) -> Result<Leased, StoreError> {
-    if let Some(why) = kept_out(db, ask.bidder.node).await? {
+pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Leased, StoreError> {
+    if let Some(why) = kept_out(db, ask.bidder.node)? {
         return Ok(Leased::Nothing(vec![why]));
     }
-    if let Some(granted) = seconds::grant(db, ask).await? {
+    if let Some(granted) = seconds::grant(db, ask)? {
         return Ok(Leased::Granted(Box::new(granted)));
     }
-    let rows = sqlx::query(WITH_WORK)
+    let rows = query(WITH_WORK)
         .bind(&ask.bidder.kernel.0[..])
         .bind(seconds::MOST_WANTING)
         .bind(sql(ask.bidder.asks.0))
         .bind(seconds::class_to_sql(ask.bidder.class))
-        .fetch_all(&mut *db)
-        .await?;
-    let too_cheap = sqlx::query(TOO_CHEAP)
+        .fetch_all(db)?;
+    let too_cheap = query(TOO_CHEAP)
         .bind(&ask.bidder.kernel.0[..])
         .bind(seconds::class_to_sql(ask.bidder.class))
         .bind(sql(ask.bidder.asks.0))
-        .fetch_optional(&mut *db)
-        .await?;
+        .fetch_optional(db)?;
     let (mut refused, mut outbid) = (Vec::new(), None);
     for row in rows.iter().chain(&too_cheap) {
         let job = Job::read(row)?;
         match job.may_take(ask) {
-            Ok(()) => return lease(db, ask, job).await,
+            Ok(()) => return lease(db, ask, job),
             Err(reason @ Reason::Outbid { .. }) => outbid = outbid.or(Some(reason)),
             Err(reason) => refused.push(reason.why()),
         }
@@ -74,26 +71,23 @@ pub(super) async fn grant(db: &mut SqliteConnection, ask: &LeaseAsk) -> Result<L
     if let Some(reason) = outbid {
         return Ok(Leased::Outbid(reason.why()));
     }
-    Ok(match spares::grant(db, ask).await? {
+    Ok(match spares::grant(db, ask)? {
         Some(granted) => Leased::Granted(Box::new(granted)),
         None => Leased::Nothing(refused),
     })
 }
 
 /// Why a node gets nothing, where its owner does not want it to work.
-async fn kept_out(db: &mut SqliteConnection, node: NodeId) -> Result<Option<Why>, StoreError> {
-    let row = sqlx::query("SELECT wish FROM node WHERE id = $1")
-        .bind(&node.0[..])
-        .fetch_optional(db)
-        .await?;
+fn kept_out(db: &Db, node: NodeId) -> Result<Option<Why>, StoreError> {
+    let row = query("SELECT wish FROM node WHERE id = $1").bind(&node.0[..]).fetch_optional(db)?;
     let wish = row.map(|row| access::wish_from_sql(row.try_get("wish")?)).transpose()?;
     Ok(why_kept_out(wish.unwrap_or_default()))
 }
 
 /// Leases units of a job that has some.
-async fn lease(db: &mut SqliteConnection, ask: &LeaseAsk, job: Job) -> Result<Leased, StoreError> {
+fn lease(db: &Db, ask: &LeaseAsk, job: Job) -> Result<Leased, StoreError> {
     let most_units = match ask.most_held {
-        Some(most) => ask.most_units.min(most.saturating_sub(held(db, ask.bidder.node).await?)),
+        Some(most) => ask.most_units.min(most.saturating_sub(held(db, ask.bidder.node)?)),
         None => ask.most_units,
     };
     if most_units == 0 {
@@ -101,15 +95,15 @@ async fn lease(db: &mut SqliteConnection, ask: &LeaseAsk, job: Job) -> Result<Le
         let why = Why { code: "holds_enough".into(), sentence: sentence.into() };
         return Ok(Leased::Nothing(vec![why]));
     }
-    let (number, mut chunk) = chunk_with_work(db, &job).await?;
+    let (number, mut chunk) = chunk_with_work(db, &job)?;
     let units = take(&job.plan()?, &mut chunk, number, ask.samples_wanted, most_units)
         .ok_or_else(|| corrupt(format!("chunk {number} of job {} has no free unit", job.id)))?;
     if let Some(Decision::Pause(why)) = job.overrun(units.len() as u64) {
-        jobs::change(db, job.id, JobChange::Pause, Some(why), ask.now_ms).await?;
-        pay::set_short(db, job.id, pay::Short::Work).await?;
+        jobs::change(db, job.id, JobChange::Pause, Some(why), ask.now_ms)?;
+        pay::set_short(db, job.id, pay::Short::Work)?;
         return Ok(Leased::Nothing(Vec::new()));
     }
-    jobs::save_chunk(db, job.id, number, &chunk).await?;
+    jobs::save_chunk(db, job.id, number, &chunk)?;
 
     let first = units[0].index.0;
     let lease = Lease {
@@ -125,29 +119,22 @@ async fn lease(db: &mut SqliteConnection, ask: &LeaseAsk, job: Job) -> Result<Le
         price: job.price_for(ask),
         factor: job.factor,
     };
-    sqlx::query(
-        "UPDATE job SET leased = leased + $2, generation = $3, next_chunk = $4 WHERE id = $1",
-    )
-    .bind(&job.id.0[..])
-    .bind(sql(units.len() as u64))
-    .bind(sql(lease.generation.0))
-    .bind(sql(job.next_chunk.max(number + 1)))
-    .execute(&mut *db)
-    .await?;
-    insert(db, &lease, ask).await?;
+    query("UPDATE job SET leased = leased + $2, generation = $3, next_chunk = $4 WHERE id = $1")
+        .bind(&job.id.0[..])
+        .bind(sql(units.len() as u64))
+        .bind(sql(lease.generation.0))
+        .bind(sql(job.next_chunk.max(number + 1)))
+        .execute(db)?;
+    insert(db, &lease, ask)?;
     let pixel_samples = units.iter().map(Unit::pixel_samples).sum();
-    turns::served(db, job.owner, job.tier, pixel_samples).await?;
+    turns::served(db, job.owner, job.tier, pixel_samples)?;
     let order = job.order();
     Ok(Leased::Granted(Box::new(Granted { lease, spec: job.spec, units, order })))
 }
 
 /// Keeps a lease that was given to who asked.
-pub(super) async fn insert(
-    db: &mut SqliteConnection,
-    lease: &Lease,
-    ask: &LeaseAsk,
-) -> Result<(), StoreError> {
-    sqlx::query(
+pub(super) fn insert(db: &Db, lease: &Lease, ask: &LeaseAsk) -> Result<(), StoreError> {
+    query(
         "INSERT INTO lease (id, job, generation, node, first, n, granted_ms, secret, second_of, price) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
@@ -161,63 +148,50 @@ pub(super) async fn insert(
     .bind(&ask.secret.0[..])
     .bind(lease.second_of.map(|first| first.0.to_vec()))
     .bind(sql(lease.price.0))
-    .execute(&mut *db)
-    .await?;
-    sqlx::query("UPDATE node SET ask = $2 WHERE id = $1 AND (ask IS NULL OR ask <> $2)")
+    .execute(db)?;
+    query("UPDATE node SET ask = $2 WHERE id = $1 AND (ask IS NULL OR ask <> $2)")
         .bind(&ask.bidder.node.0[..])
         .bind(sql(ask.bidder.asks.0))
-        .execute(&mut *db)
-        .await?;
-    seen(db, ask.bidder.node, ask.now_ms).await
+        .execute(db)?;
+    seen(db, ask.bidder.node, ask.now_ms)
 }
 
 /// Whether a node may have so many units more.
-pub(super) async fn has_room(
-    db: &mut SqliteConnection,
-    ask: &LeaseAsk,
-    units: u64,
-) -> Result<bool, StoreError> {
+pub(super) fn has_room(db: &Db, ask: &LeaseAsk, units: u64) -> Result<bool, StoreError> {
     let Some(most) = ask.most_held else { return Ok(true) };
-    Ok(held(db, ask.bidder.node).await?.saturating_add(units) <= most)
+    Ok(held(db, ask.bidder.node)?.saturating_add(units) <= most)
 }
 
 /// Units that a node has leased, or brought without their having been audited.
-async fn held(db: &mut SqliteConnection, node: NodeId) -> Result<u64, StoreError> {
-    let row = sqlx::query(
+fn held(db: &Db, node: NodeId) -> Result<u64, StoreError> {
+    let row = query(
         "SELECT CAST(COALESCE((SELECT SUM(n) FROM lease WHERE node = $1), 0) \
          + COALESCE((SELECT SUM(n) FROM result WHERE node = $1 AND audit = 0 AND stored = 1), 0) \
          AS BIGINT) AS units",
     )
     .bind(&node.0[..])
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     count(&row, "units")
 }
 
 /// The first chunk with a free unit: one that was begun, else the next.
-async fn chunk_with_work(db: &mut SqliteConnection, job: &Job) -> Result<(u64, Chunk), StoreError> {
-    let row = sqlx::query("SELECT no FROM chunk WHERE job = $1 AND free > 0 ORDER BY no LIMIT 1")
+fn chunk_with_work(db: &Db, job: &Job) -> Result<(u64, Chunk), StoreError> {
+    let row = query("SELECT no FROM chunk WHERE job = $1 AND free > 0 ORDER BY no LIMIT 1")
         .bind(&job.id.0[..])
-        .fetch_optional(&mut *db)
-        .await?;
+        .fetch_optional(db)?;
     let number = row.map_or(Ok(job.next_chunk), |row| count(&row, "no"))?;
-    Ok((number, jobs::load_chunk(db, job, number).await?))
+    Ok((number, jobs::load_chunk(db, job, number)?))
 }
 
-pub(super) async fn seen(
-    db: &mut SqliteConnection,
-    node: NodeId,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE node SET last_seen_ms = $2 WHERE id = $1 AND last_seen_ms < $2")
+pub(super) fn seen(db: &Db, node: NodeId, now_ms: i64) -> Result<(), StoreError> {
+    query("UPDATE node SET last_seen_ms = $2 WHERE id = $1 AND last_seen_ms < $2")
         .bind(&node.0[..])
         .bind(now_ms)
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-fn read(row: &SqliteRow) -> Result<Lease, StoreError> {
+fn read(row: &Row) -> Result<Lease, StoreError> {
     let (first, n) = (count(row, "first")?, count(row, "n")?);
     if n == 0 || n > LeaseGrant::MAX_UNITS as u64 {
         return Err(corrupt(format!("a lease of {n} units")));
@@ -239,43 +213,31 @@ fn read(row: &SqliteRow) -> Result<Lease, StoreError> {
 
 /// The secret of a lease that stands.
 /// A lease's secret, and when it was granted.
-pub(super) async fn secret(
-    db: &mut SqliteConnection,
-    id: LeaseId,
-) -> Result<(AuditSecret, i64), StoreError> {
-    let row = sqlx::query("SELECT secret, granted_ms FROM lease WHERE id = $1")
+pub(super) fn secret(db: &Db, id: LeaseId) -> Result<(AuditSecret, i64), StoreError> {
+    let row = query("SELECT secret, granted_ms FROM lease WHERE id = $1")
         .bind(&id.0[..])
-        .fetch_one(db)
-        .await?;
+        .fetch_one(db)?;
     Ok((AuditSecret(bytes(&row, "secret")?), row.try_get("granted_ms")?))
 }
 
-pub(super) async fn find(
-    db: &mut SqliteConnection,
-    id: LeaseId,
-) -> Result<Option<Lease>, StoreError> {
-    let row = sqlx::query(STANDING_BY_ID).bind(&id.0[..]).fetch_optional(db).await?;
+pub(super) fn find(db: &Db, id: LeaseId) -> Result<Option<Lease>, StoreError> {
+    let row = query(STANDING_BY_ID).bind(&id.0[..]).fetch_optional(db)?;
     row.as_ref().map(read).transpose()
 }
 
-pub(super) async fn standing(db: &mut SqliteConnection) -> Result<Vec<(Lease, i64)>, StoreError> {
-    let rows = sqlx::query(STANDING).fetch_all(db).await?;
+pub(super) fn standing(db: &Db) -> Result<Vec<(Lease, i64)>, StoreError> {
+    let rows = query(STANDING).fetch_all(db)?;
     rows.iter().map(|row| Ok((read(row)?, row.try_get("granted_ms")?))).collect()
 }
 
-pub(super) async fn state(
-    db: &mut SqliteConnection,
-    id: LeaseId,
-) -> Result<LeaseState, StoreError> {
-    if let Some(lease) = find(db, id).await? {
-        let job = Job::of(db, lease.job).await?;
+pub(super) fn state(db: &Db, id: LeaseId) -> Result<LeaseState, StoreError> {
+    if let Some(lease) = find(db, id)? {
+        let job = Job::of(db, lease.job)?;
         return Ok(LeaseState::Standing(Box::new((lease, job.spec))));
     }
-    let row =
-        sqlx::query("SELECT node, generation, commit_id, accepted, n FROM result WHERE lease = $1")
-            .bind(&id.0[..])
-            .fetch_optional(db)
-            .await?;
+    let row = query("SELECT node, generation, commit_id, accepted, n FROM result WHERE lease = $1")
+        .bind(&id.0[..])
+        .fetch_optional(db)?;
     let Some(row) = row else { return Ok(LeaseState::Ended) };
     Ok(LeaseState::Submitted {
         node: NodeId(bytes(&row, "node")?),
@@ -286,7 +248,7 @@ pub(super) async fn state(
 }
 
 /// The answer that a result's row records.
-pub(super) fn answer(row: &SqliteRow) -> Result<SubmitView, StoreError> {
+pub(super) fn answer(row: &Row) -> Result<SubmitView, StoreError> {
     let accepted = count(row, "accepted")?;
     Ok(SubmitView {
         accepted,
@@ -295,8 +257,8 @@ pub(super) fn answer(row: &SqliteRow) -> Result<SubmitView, StoreError> {
     })
 }
 
-pub(super) async fn end(
-    db: &mut SqliteConnection,
+pub(super) fn end(
+    db: &Db,
     id: LeaseId,
     of: Option<NodeId>,
     end: LeaseEnd,
@@ -304,29 +266,29 @@ pub(super) async fn end(
     now_ms: i64,
 ) -> Result<Freed, StoreError> {
     let not_his = Freed { ended: false, failed_job: None };
-    let Some(mut lease) = find(db, id).await? else { return Ok(not_his) };
+    let Some(mut lease) = find(db, id)? else { return Ok(not_his) };
     if of.is_some_and(|node| node != lease.node) {
         return Ok(not_his);
     }
-    let job = Job::of(db, lease.job).await?;
+    let job = Job::of(db, lease.job)?;
     match lease.second_of {
-        Some(first) => seconds::want_again(db, first).await?,
+        Some(first) => seconds::want_again(db, first)?,
         // They are not free: the other lease holds them now, and this one nothing.
-        None if spares::take_over(db, lease.id).await? => lease.second_of = Some(lease.id),
+        None if spares::take_over(db, lease.id)? => lease.second_of = Some(lease.id),
         None => {
             let (number, range) = lease.in_chunk();
-            let mut chunk = jobs::load_chunk(db, &job, number).await?;
+            let mut chunk = jobs::load_chunk(db, &job, number)?;
             chunk.release(range).map_err(corrupt)?;
-            jobs::save_chunk(db, job.id, number, &chunk).await?;
+            jobs::save_chunk(db, job.id, number, &chunk)?;
         }
     }
-    remove(db, &lease).await?;
+    remove(db, &lease)?;
     let reason = match end {
         LeaseEnd::Returned => return Ok(Freed { ended: true, failed_job: None }),
         LeaseEnd::Expired => "its node fell silent".to_owned(),
         LeaseEnd::Failed(reason) => reason,
     };
-    sqlx::query(
+    query(
         "INSERT INTO failure (lease, job, node, first, n, reason, at_ms, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
@@ -338,15 +300,14 @@ pub(super) async fn end(
     .bind(&reason)
     .bind(now_ms)
     .bind(sql(lease.generation.0))
-    .execute(&mut *db)
-    .await?;
-    let record = record::abandoned(audits::record_of(db, lease.node).await?);
-    audits::save_record(db, lease.node, &record).await?;
+    .execute(db)?;
+    let record = record::abandoned(audits::record_of(db, lease.node)?);
+    audits::save_record(db, lease.node, &record)?;
     if lease.second_of.is_some() && lease.class == DeviceClass::Tolerant {
         // Its units were rendered once, so they can be.
         return Ok(Freed { ended: true, failed_job: None });
     }
-    let failures = failures_around(db, &lease).await?;
+    let failures = failures_around(db, &lease)?;
     let Some(unit) = exhausted(&failures, failures_allowed) else {
         return Ok(Freed { ended: true, failed_job: None });
     };
@@ -357,37 +318,32 @@ pub(super) async fn end(
          {reason}"
     );
     // It was the job, then, and none of its nodes.
-    sqlx::query(
+    query(
         "UPDATE node SET abandoned = 0 WHERE id IN \
          (SELECT node FROM failure WHERE job = $1 AND past = 0)",
     )
     .bind(&job.id.0[..])
-    .execute(&mut *db)
-    .await?;
-    jobs::change(db, job.id, JobChange::Exhausted, Some(told), now_ms).await?;
+    .execute(db)?;
+    jobs::change(db, job.id, JobChange::Exhausted, Some(told), now_ms)?;
     Ok(Freed { ended: true, failed_job: Some(job.id) })
 }
 
 /// Takes a lease's row away, and its units from the job's count of leased ones.
-pub(super) async fn remove(db: &mut SqliteConnection, lease: &Lease) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM lease WHERE id = $1").bind(&lease.id.0[..]).execute(&mut *db).await?;
+pub(super) fn remove(db: &Db, lease: &Lease) -> Result<(), StoreError> {
+    query("DELETE FROM lease WHERE id = $1").bind(&lease.id.0[..]).execute(db)?;
     if lease.second_of.is_some() {
         return Ok(());
     }
-    sqlx::query("UPDATE job SET leased = leased - $2 WHERE id = $1")
+    query("UPDATE job SET leased = leased - $2 WHERE id = $1")
         .bind(&lease.job.0[..])
         .bind(sql(lease.units.end - lease.units.start))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
 /// Failures that share a unit with this lease.
-async fn failures_around(
-    db: &mut SqliteConnection,
-    lease: &Lease,
-) -> Result<Vec<Failure>, StoreError> {
-    let rows = sqlx::query(
+fn failures_around(db: &Db, lease: &Lease) -> Result<Vec<Failure>, StoreError> {
+    let rows = query(
         "SELECT COALESCE(node.owner, failure.node) AS owner, failure.first, failure.n FROM failure \
          LEFT JOIN node ON node.id = failure.node \
          WHERE failure.job = $1 AND failure.past = 0 AND failure.first > $2 AND failure.first < $3 \
@@ -397,27 +353,21 @@ async fn failures_around(
     .bind(sql(lease.units.start) - LeaseGrant::MAX_UNITS as i64)
     .bind(sql(lease.units.end))
     .bind(sql(lease.units.start))
-    .fetch_all(db)
-    .await?;
-    let failure = |row: &SqliteRow| {
+    .fetch_all(db)?;
+    let failure = |row: &Row| {
         let (first, n) = (count(row, "first")?, count(row, "n")?);
         Ok(Failure { owner: row.try_get("owner")?, units: first..first + n })
     };
     rows.iter().map(failure).collect()
 }
 
-pub(super) async fn may_read(
-    db: &mut SqliteConnection,
-    node: NodeId,
-    blob: BlobHash,
-) -> Result<bool, StoreError> {
-    let row = sqlx::query(
+pub(super) fn may_read(db: &Db, node: NodeId, blob: BlobHash) -> Result<bool, StoreError> {
+    let row = query(
         "SELECT 1 FROM lease JOIN job ON job.id = lease.job \
          WHERE lease.node = $1 AND (job.scene = $2 OR job.environment = $2) LIMIT 1",
     )
     .bind(&node.0[..])
     .bind(&blob.0[..])
-    .fetch_optional(db)
-    .await?;
+    .fetch_optional(db)?;
     Ok(row.is_some())
 }

@@ -1,22 +1,16 @@
 //! What became of a job's leases, as results and failures tell it.
 
+use super::db::{Db, Row, query};
 use super::rows::{bytes, corrupt, count, json, sql};
 use crate::store::StoreError;
 use crate::store::mosaic::Logged;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_protocol::log::Outcome;
 use tessera_protocol::verdict::Wrong;
 use tessera_protocol::{JobId, LeaseId, NodeId, UnitIndex};
 
 /// The leases that were given before `before`, the newest first.
-pub(super) async fn log(
-    db: &mut SqliteConnection,
-    job: JobId,
-    before: u64,
-    limit: u32,
-) -> Result<Vec<Logged>, StoreError> {
-    let rows = sqlx::query(
+pub(super) fn log(db: &Db, job: JobId, before: u64, limit: u32) -> Result<Vec<Logged>, StoreError> {
+    let rows = query(
         "SELECT result.lease, result.node, result.first, result.n, result.generation, result.at_ms, \
          result.took_ms, result.audit, rejection.wrong, NULL AS reason FROM result \
          LEFT JOIN rejection ON rejection.lease = result.lease \
@@ -29,13 +23,12 @@ pub(super) async fn log(
     .bind(&job.0[..])
     .bind(sql(before))
     .bind(limit)
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     rows.iter().map(read).collect()
 }
 
-fn read(row: &SqliteRow) -> Result<Logged, StoreError> {
-    let outcome = match row.try_get("audit")? {
+fn read(row: &Row) -> Result<Logged, StoreError> {
+    let outcome = match row.try_get::<i64>("audit")? {
         0 => Outcome::Submitted,
         1 => Outcome::Verified,
         2 => Outcome::Rejected,

@@ -1,11 +1,10 @@
 //! A frame while it is rendered.
 
+use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, sql};
 use super::{Sqlite, log, results};
 use crate::store::mosaic::{FrameUnits, Logged, MosaicStore};
 use crate::store::{Later, StoreError, StoredResult};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Row, SqliteConnection};
 use std::ops::Range;
 use tessera_farm_core::chunk::{Chunk, UnitState};
 use tessera_farm_core::job::has_ended;
@@ -13,58 +12,44 @@ use tessera_protocol::{FrameNumber, JobId, NodeId};
 
 impl MosaicStore for Sqlite {
     fn frame_units(&self, job: JobId, frame: FrameNumber) -> Later<'_, Option<FrameUnits>> {
-        self.read(move |db| Box::pin(frame_units(db, job, frame)))
+        self.read(move |db| frame_units(db, job, frame))
     }
     fn log(&self, job: JobId, before: u64, limit: u32) -> Later<'_, Vec<Logged>> {
-        self.read(move |db| Box::pin(log::log(db, job, before, limit)))
+        self.read(move |db| log::log(db, job, before, limit))
     }
     fn counting(&self, job: JobId, frame: FrameNumber) -> Later<'_, Vec<StoredResult>> {
-        self.read(move |db| Box::pin(results::counting(db, job, frame)))
+        self.read(move |db| results::counting(db, job, frame))
     }
 }
 
-async fn frame_units(
-    db: &mut SqliteConnection,
-    job: JobId,
-    frame: FrameNumber,
-) -> Result<Option<FrameUnits>, StoreError> {
-    // One view of all: a unit that moves between two questions would be in both places.
-    let mut db = db.begin().await?;
-    let Some(job) = Job::find(&mut db, job).await? else { return Ok(None) };
+fn frame_units(db: &Db, job: JobId, frame: FrameNumber) -> Result<Option<FrameUnits>, StoreError> {
+    let Some(job) = Job::find(db, job)? else { return Ok(None) };
     let Some(first) = job.plan()?.first_unit(frame) else { return Ok(None) };
     let units = first.0..first.0 + job.units_per_frame;
-    let row = sqlx::query("SELECT 1 FROM frame WHERE job = $1 AND frame = $2 AND hash IS NOT NULL")
+    let row = query("SELECT 1 FROM frame WHERE job = $1 AND frame = $2 AND hash IS NOT NULL")
         .bind(&job.id.0[..])
         .bind(i64::from(frame.0))
-        .fetch_optional(&mut *db)
-        .await?;
+        .fetch_optional(db)?;
     let done = row.is_some();
     let states = if done {
         vec![UnitState::Verified; usize::try_from(job.units_per_frame).map_err(corrupt)?]
     } else if has_ended(job.state) {
-        by_results(&mut db, &job, frame, units.clone()).await?
+        by_results(db, &job, frame, units.clone())?
     } else {
-        by_chunks(&mut db, &job, units.clone()).await?
+        by_chunks(db, &job, units.clone())?
     };
-    let workers = workers(&mut db, job.id, frame, units).await?;
-    db.commit().await?;
+    let workers = workers(db, job.id, frame, units)?;
     Ok(Some(FrameUnits { done, states, workers }))
 }
 
-async fn by_chunks(
-    db: &mut SqliteConnection,
-    job: &Job,
-    units: Range<u64>,
-) -> Result<Vec<UnitState>, StoreError> {
+fn by_chunks(db: &Db, job: &Job, units: Range<u64>) -> Result<Vec<UnitState>, StoreError> {
     let of = u64::from(Chunk::UNITS);
     let mut states = vec![UnitState::Free; (units.end - units.start) as usize];
-    let rows =
-        sqlx::query("SELECT no, held, here FROM chunk WHERE job = $1 AND no >= $2 AND no <= $3")
-            .bind(&job.id.0[..])
-            .bind(sql(units.start / of))
-            .bind(sql((units.end - 1) / of))
-            .fetch_all(db)
-            .await?;
+    let rows = query("SELECT no, held, here FROM chunk WHERE job = $1 AND no >= $2 AND no <= $3")
+        .bind(&job.id.0[..])
+        .bind(sql(units.start / of))
+        .bind(sql((units.end - 1) / of))
+        .fetch_all(db)?;
     for row in &rows {
         let number = count(row, "no")?;
         let chunk = Chunk::new(job.units, number)
@@ -79,24 +64,23 @@ async fn by_chunks(
 }
 
 /// Of a job that has ended there are no chunks, and no leases.
-async fn by_results(
-    db: &mut SqliteConnection,
+fn by_results(
+    db: &Db,
     job: &Job,
     frame: FrameNumber,
     units: Range<u64>,
 ) -> Result<Vec<UnitState>, StoreError> {
     let mut states = vec![UnitState::Free; (units.end - units.start) as usize];
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT first, n, audit FROM result WHERE job = $1 AND frame = $2 AND stored = 1 \
          AND audit <> 2 AND second_of IS NULL",
     )
     .bind(&job.id.0[..])
     .bind(i64::from(frame.0))
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     for row in &rows {
         let first = count(row, "first")?;
-        let verified = row.try_get::<i64, _>("audit")? == 1;
+        let verified = row.try_get::<i64>("audit")? == 1;
         let state = if verified { UnitState::Verified } else { UnitState::Submitted };
         for unit in units.start.max(first)..units.end.min(first + count(row, "n")?) {
             states[(unit - units.start) as usize] = state;
@@ -105,32 +89,29 @@ async fn by_results(
     Ok(states)
 }
 
-async fn workers(
-    db: &mut SqliteConnection,
+fn workers(
+    db: &Db,
     job: JobId,
     frame: FrameNumber,
     units: Range<u64>,
 ) -> Result<Vec<(NodeId, Range<u64>)>, StoreError> {
     // A lease is of one frame, so it begins where the frame is.
-    let mut rows = sqlx::query(
-        "SELECT node, first, n FROM lease WHERE job = $1 AND first >= $2 AND first < $3",
-    )
-    .bind(&job.0[..])
-    .bind(sql(units.start))
-    .bind(sql(units.end))
-    .fetch_all(&mut *db)
-    .await?;
+    let mut rows =
+        query("SELECT node, first, n FROM lease WHERE job = $1 AND first >= $2 AND first < $3")
+            .bind(&job.0[..])
+            .bind(sql(units.start))
+            .bind(sql(units.end))
+            .fetch_all(db)?;
     rows.extend(
-        sqlx::query(
+        query(
             "SELECT node, first, n FROM result WHERE job = $1 AND frame = $2 AND stored = 1 \
              AND audit <> 2",
         )
         .bind(&job.0[..])
         .bind(i64::from(frame.0))
-        .fetch_all(db)
-        .await?,
+        .fetch_all(db)?,
     );
-    let worker = |row: &SqliteRow| {
+    let worker = |row: &Row| {
         let first = count(row, "first")?;
         Ok((NodeId(bytes(row, "node")?), first..first + count(row, "n")?))
     };

@@ -1,10 +1,9 @@
 //! Results: entered once, to be audited, then frames of those that were verified.
 
+use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, sql};
 use super::{jobs, leases, spares};
 use crate::store::{CheckedResult, Entered, StoreError, StoredResult, WholeFrame};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Row, SqliteConnection};
 use tessera_farm_core::lease::Lease;
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::job::{Dispute, FrameView, JobEvent};
@@ -12,48 +11,40 @@ use tessera_protocol::node::DeviceClass;
 use tessera_protocol::submit::SubmitView;
 use tessera_protocol::{CommitId, FrameNumber, JobId, LeaseId, ResultHash, UnitIndex};
 
-pub(super) async fn enter(
-    db: &mut SqliteConnection,
-    result: &CheckedResult,
-) -> Result<Entered, StoreError> {
-    let Some(mut lease) = leases::find(db, result.lease).await? else {
-        return entered_before(db, result).await;
+pub(super) fn enter(db: &Db, result: &CheckedResult) -> Result<Entered, StoreError> {
+    let Some(mut lease) = leases::find(db, result.lease)? else {
+        return entered_before(db, result);
     };
-    let job = Job::of(db, lease.job).await?;
+    let job = Job::of(db, lease.job)?;
     let units = lease.units.end - lease.units.start;
     let frame = job
         .plan()?
         .frame_of(UnitIndex(lease.units.start))
         .ok_or_else(|| corrupt(format!("lease {} lies beyond its job", lease.id)))?;
 
-    let secret = leases::secret(db, lease.id).await?;
-    spares::come_first(db, &mut lease).await?;
-    leases::remove(db, &lease).await?;
+    let secret = leases::secret(db, lease.id)?;
+    spares::come_first(db, &mut lease)?;
+    leases::remove(db, &lease)?;
     if lease.second_of.is_none() {
         let (number, range) = lease.in_chunk();
-        let mut chunk = jobs::load_chunk(db, &job, number).await?;
+        let mut chunk = jobs::load_chunk(db, &job, number)?;
         chunk.submit(range).map_err(corrupt)?;
-        jobs::save_chunk(db, job.id, number, &chunk).await?;
-        sqlx::query("UPDATE job SET submitted = submitted + $2 WHERE id = $1")
+        jobs::save_chunk(db, job.id, number, &chunk)?;
+        query("UPDATE job SET submitted = submitted + $2 WHERE id = $1")
             .bind(&job.id.0[..])
             .bind(sql(units))
-            .execute(&mut *db)
-            .await?;
+            .execute(db)?;
     }
     let wants_second = job.spec.class == DeviceClass::Tolerant && lease.second_of.is_none();
-    keep(db, &lease, frame, &secret, wants_second, result).await?;
-    leases::seen(db, lease.node, result.now_ms).await?;
+    keep(db, &lease, frame, &secret, wants_second, result)?;
+    leases::seen(db, lease.node, result.now_ms)?;
     Ok(Entered::Now(SubmitView { accepted: units, already_done: 0, acknowledgement: None }))
 }
 
-async fn entered_before(
-    db: &mut SqliteConnection,
-    result: &CheckedResult,
-) -> Result<Entered, StoreError> {
-    let row = sqlx::query("SELECT commit_id, accepted, n FROM result WHERE lease = $1")
+fn entered_before(db: &Db, result: &CheckedResult) -> Result<Entered, StoreError> {
+    let row = query("SELECT commit_id, accepted, n FROM result WHERE lease = $1")
         .bind(&result.lease.0[..])
-        .fetch_optional(db)
-        .await?;
+        .fetch_optional(db)?;
     let Some(row) = row else { return Ok(Entered::LeaseEnded) };
     if CommitId(bytes(&row, "commit_id")?) != result.commit {
         return Ok(Entered::AnotherCommit);
@@ -62,13 +53,13 @@ async fn entered_before(
 }
 
 /// Adds units to a frame's verified ones, or takes them away, and answers how many there are.
-pub(super) async fn count_frame(
-    db: &mut SqliteConnection,
+pub(super) fn count_frame(
+    db: &Db,
     job: JobId,
     frame: FrameNumber,
     units: i64,
 ) -> Result<u64, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "INSERT INTO frame (job, frame, verified) VALUES ($1, $2, $3) \
          ON CONFLICT (job, frame) DO UPDATE SET verified = frame.verified + excluded.verified \
          RETURNING verified",
@@ -76,13 +67,12 @@ pub(super) async fn count_frame(
     .bind(&job.0[..])
     .bind(i64::from(frame.0))
     .bind(units)
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     count(&row, "verified")
 }
 
-async fn keep(
-    db: &mut SqliteConnection,
+fn keep(
+    db: &Db,
     lease: &Lease,
     frame: FrameNumber,
     (secret, granted_ms): &(AuditSecret, i64),
@@ -90,7 +80,7 @@ async fn keep(
     result: &CheckedResult,
 ) -> Result<(), StoreError> {
     let units = sql(lease.units.end - lease.units.start);
-    sqlx::query(
+    query(
         "INSERT INTO result (lease, job, frame, generation, node, first, n, commit_id, rays, \
          accepted, stored, at_ms, secret, audit, second_of, second, price, took_ms) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, 0, $13, $14, $15, $16)",
@@ -111,22 +101,21 @@ async fn keep(
     .bind(i64::from(wants_second))
     .bind(sql(lease.price.0))
     .bind(result.now_ms.saturating_sub(*granted_ms).max(1))
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
-pub(super) fn frame_number(row: &SqliteRow) -> Result<FrameNumber, StoreError> {
+pub(super) fn frame_number(row: &Row) -> Result<FrameNumber, StoreError> {
     Ok(FrameNumber(u32::try_from(count(row, "frame")?).map_err(corrupt)?))
 }
 
-pub(super) async fn frames(
-    db: &mut SqliteConnection,
+pub(super) fn frames(
+    db: &Db,
     job: JobId,
     from: FrameNumber,
     limit: u32,
 ) -> Result<Vec<FrameView>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT frame.frame, frame.verified, frame.hash, frame.approved, frame.approve_by_ms, \
          job.units_per_frame, dispute.reason, dispute.answer \
          FROM frame JOIN job ON job.id = frame.job \
@@ -138,11 +127,10 @@ pub(super) async fn frames(
     .bind(&job.0[..])
     .bind(i64::from(from.0))
     .bind(limit)
-    .fetch_all(db)
-    .await?;
-    let view = |row: &SqliteRow| {
-        let assembled = row.try_get::<Option<&[u8]>, _>("hash")?.is_some();
-        let approved = row.try_get::<i64, _>("approved")? != 0;
+    .fetch_all(db)?;
+    let view = |row: &Row| {
+        let assembled = row.try_get::<Option<&[u8]>>("hash")?.is_some();
+        let approved = row.try_get::<i64>("approved")? != 0;
         let approve_by_ms: i64 = row.try_get("approve_by_ms")?;
         let reason: Option<String> = row.try_get("reason")?;
         let answer = row.try_get("answer")?;
@@ -158,58 +146,42 @@ pub(super) async fn frames(
     rows.iter().map(view).collect()
 }
 
-pub(super) async fn whole_frames(
-    db: &mut SqliteConnection,
-    limit: u32,
-) -> Result<Vec<WholeFrame>, StoreError> {
-    // One view of all: a result that is rejected between two questions would leave a hole.
-    let mut db = db.begin().await?;
-    let whole = whole_frames_now(&mut db, limit).await?;
-    db.commit().await?;
-    Ok(whole)
-}
-
-async fn whole_frames_now(
-    db: &mut SqliteConnection,
-    limit: u32,
-) -> Result<Vec<WholeFrame>, StoreError> {
-    let rows = sqlx::query(
+pub(super) fn whole_frames(db: &Db, limit: u32) -> Result<Vec<WholeFrame>, StoreError> {
+    let rows = query(
         "SELECT frame.job AS job, frame.frame AS frame FROM frame JOIN job ON job.id = frame.job \
          WHERE frame.hash IS NULL AND job.state < 2 AND frame.verified = job.units_per_frame \
          ORDER BY job.seq, frame.frame LIMIT $1",
     )
     .bind(limit)
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     let mut whole = Vec::with_capacity(rows.len());
     for row in &rows {
         let frame = frame_number(row)?;
-        let job = Job::of(db, JobId(bytes(row, "job")?)).await?;
-        let results = counting(db, job.id, frame).await?;
+        let job = Job::of(db, JobId(bytes(row, "job")?))?;
+        let results = counting(db, job.id, frame)?;
         whole.push(WholeFrame { job: job.id, frame, spec: job.spec, kernel: job.kernel, results });
     }
     Ok(whole)
 }
 
 /// The results of a frame that count, in the order of their units.
-pub(super) async fn counting(
-    db: &mut SqliteConnection,
+pub(super) fn counting(
+    db: &Db,
     job: JobId,
     frame: FrameNumber,
 ) -> Result<Vec<StoredResult>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT job, lease, commit_id, first, n FROM result \
          WHERE job = $1 AND frame = $2 AND stored = 1 AND audit = 1 AND second_of IS NULL \
          ORDER BY first",
     )
     .bind(&job.0[..])
     .bind(i64::from(frame.0))
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     rows.iter().map(stored).collect()
 }
 
-pub(super) fn stored(row: &SqliteRow) -> Result<StoredResult, StoreError> {
+pub(super) fn stored(row: &Row) -> Result<StoredResult, StoreError> {
     let first = count(row, "first")?;
     Ok(StoredResult {
         job: JobId(bytes(row, "job")?),
@@ -219,20 +191,20 @@ pub(super) fn stored(row: &SqliteRow) -> Result<StoredResult, StoreError> {
     })
 }
 
-pub(super) async fn frame_done(
-    db: &mut SqliteConnection,
+pub(super) fn frame_done(
+    db: &Db,
     job: JobId,
     frame: FrameNumber,
     hash: ResultHash,
     made_of: &[LeaseId],
     approve_by_ms: Option<i64>,
 ) -> Result<(), StoreError> {
-    let counting = counting(db, job, frame).await?;
+    let counting = counting(db, job, frame)?;
     if !counting.iter().map(|result| result.lease).eq(made_of.iter().copied()) {
         return Ok(());
     }
     // Only who pays has to approve.
-    let marked = sqlx::query(
+    let marked = query(
         "UPDATE frame SET hash = $3, approve_by_ms = COALESCE($4, 0), approved = CASE WHEN $4 IS NULL \
          OR (SELECT escrow FROM job WHERE id = $1) = 0 THEN 1 ELSE 0 END \
          WHERE job = $1 AND frame = $2 AND hash IS NULL",
@@ -241,27 +213,21 @@ pub(super) async fn frame_done(
     .bind(i64::from(frame.0))
     .bind(&hash.0[..])
     .bind(approve_by_ms)
-    .execute(&mut *db)
-    .await?;
-    if marked.rows_affected() == 0 {
+    .execute(db)?;
+    if marked == 0 {
         return Ok(());
     }
-    sqlx::query("UPDATE job SET frames_done = frames_done + 1 WHERE id = $1")
+    query("UPDATE job SET frames_done = frames_done + 1 WHERE id = $1")
         .bind(&job.0[..])
-        .execute(&mut *db)
-        .await?;
-    jobs::emit(db, job, &JobEvent::Frame { frame, hash }).await
+        .execute(db)?;
+    jobs::emit(db, job, &JobEvent::Frame { frame, hash })
 }
 
 /// Jobs whose sums are looked for at once.
 const JOBS: u32 = 16;
 
-pub(super) async fn spent(
-    db: &mut SqliteConnection,
-    until_ms: i64,
-    limit: u32,
-) -> Result<Vec<StoredResult>, StoreError> {
-    let jobs = sqlx::query(
+pub(super) fn spent(db: &Db, until_ms: i64, limit: u32) -> Result<Vec<StoredResult>, StoreError> {
+    let jobs = query(
         "SELECT id FROM job WHERE keeps = 1 AND ended_ms <= $1 AND EXISTS (SELECT 1 FROM result \
          WHERE result.job = job.id AND result.stored = 1 AND result.audit <> 0 \
          AND (result.audit = 2 OR result.price = 0 OR result.posted <> 0)) \
@@ -269,19 +235,17 @@ pub(super) async fn spent(
     )
     .bind(until_ms)
     .bind(JOBS)
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     let mut spent = Vec::new();
     for job in &jobs {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT job, lease, commit_id, first, n FROM result \
              WHERE job = $1 AND stored = 1 AND audit <> 0 \
              AND (audit = 2 OR price = 0 OR posted <> 0) LIMIT $2",
         )
-        .bind(job.try_get::<&[u8], _>("id")?)
+        .bind(job.try_get::<&[u8]>("id")?)
         .bind(i64::from(limit) - spent.len() as i64)
-        .fetch_all(&mut *db)
-        .await?;
+        .fetch_all(db)?;
         for row in &rows {
             spent.push(stored(row)?);
         }
@@ -289,36 +253,23 @@ pub(super) async fn spent(
     Ok(spent)
 }
 
-pub(super) async fn forget(
-    db: &mut SqliteConnection,
-    leases: &[LeaseId],
-) -> Result<(), StoreError> {
+pub(super) fn forget(db: &Db, leases: &[LeaseId]) -> Result<(), StoreError> {
     for lease in leases {
-        sqlx::query("UPDATE result SET stored = 0 WHERE lease = $1")
-            .bind(&lease.0[..])
-            .execute(&mut *db)
-            .await?;
+        query("UPDATE result SET stored = 0 WHERE lease = $1").bind(&lease.0[..]).execute(db)?;
     }
     // A job that keeps nothing any more is looked at no more.
-    sqlx::query(
+    query(
         "UPDATE job SET keeps = 0 WHERE keeps = 1 AND NOT EXISTS \
          (SELECT 1 FROM result WHERE result.job = job.id AND result.stored = 1)",
     )
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
-pub(super) async fn is_kept(
-    db: &mut SqliteConnection,
-    lease: LeaseId,
-    commit: CommitId,
-) -> Result<bool, StoreError> {
-    let row =
-        sqlx::query("SELECT 1 FROM result WHERE lease = $1 AND commit_id = $2 AND stored = 1")
-            .bind(&lease.0[..])
-            .bind(&commit.0[..])
-            .fetch_optional(db)
-            .await?;
+pub(super) fn is_kept(db: &Db, lease: LeaseId, commit: CommitId) -> Result<bool, StoreError> {
+    let row = query("SELECT 1 FROM result WHERE lease = $1 AND commit_id = $2 AND stored = 1")
+        .bind(&lease.0[..])
+        .bind(&commit.0[..])
+        .fetch_optional(db)?;
     Ok(row.is_some())
 }

@@ -1,11 +1,10 @@
 //! What a row means. SQL knows signed 64-bit integers and bytes; here they become what they stand
 //! for, and what cannot stand for anything is [`StoreError::Corrupt`], not a panic.
 
+use super::db::{Db, Row, query};
 use super::money::escrows::CLOSED;
 use crate::auth::TokenId;
 use crate::store::{LeaseAsk, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_farm_core::plan::Plan;
 use tessera_market::{Bidder, Order, Reason, may_take};
 use tessera_protocol::job::{JobMoney, JobSpec, JobState, JobView, UnitCounts};
@@ -18,13 +17,13 @@ pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(what.to_string())
 }
 
-pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: &str) -> Result<[u8; N], StoreError> {
+pub(super) fn bytes<const N: usize>(row: &Row, column: &str) -> Result<[u8; N], StoreError> {
     let bytes: &[u8] = row.try_get(column)?;
     bytes.try_into().map_err(|_| corrupt(format!("{column} has {} bytes", bytes.len())))
 }
 
 /// A count: stored signed, never negative.
-pub(super) fn count(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
+pub(super) fn count(row: &Row, column: &str) -> Result<u64, StoreError> {
     let value: i64 = row.try_get(column)?;
     u64::try_from(value).map_err(|_| corrupt(format!("{column} is {value}")))
 }
@@ -94,7 +93,7 @@ pub(super) fn state_from_sql(value: i64) -> Result<JobState, StoreError> {
 }
 
 /// As how many a ray of a job's scene counts.
-pub(super) fn factor(row: &SqliteRow) -> Result<SceneFactor, StoreError> {
+pub(super) fn factor(row: &Row) -> Result<SceneFactor, StoreError> {
     Ok(SceneFactor(u32::try_from(count(row, "factor")?).map_err(corrupt)?))
 }
 
@@ -151,7 +150,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: JobId(bytes(row, "id")?),
             seq: row.try_get("seq")?,
@@ -170,7 +169,7 @@ impl Job {
             verified: count(row, "verified")?,
             rays: count(row, "rays")?,
             frames_done: count(row, "frames_done")?,
-            movie: row.try_get::<i64, _>("movie")? != 0,
+            movie: row.try_get::<i64>("movie")? != 0,
             generation: count(row, "generation")?,
             next_chunk: count(row, "next_chunk")?,
             max_price: RayPrice(count(row, "max_price")?),
@@ -181,24 +180,18 @@ impl Job {
             charged: Amount(count(row, "charged")?),
             carried: Amount(count(row, "carried")?),
             fee: Amount(count(row, "fee")?),
-            settled: row.try_get::<i64, _>("escrow")? == CLOSED,
+            settled: row.try_get::<i64>("escrow")? == CLOSED,
         })
     }
 
-    pub(super) async fn find(
-        db: &mut SqliteConnection,
-        id: JobId,
-    ) -> Result<Option<Self>, StoreError> {
-        let row = sqlx::query("SELECT * FROM job WHERE id = $1")
-            .bind(&id.0[..])
-            .fetch_optional(db)
-            .await?;
+    pub(super) fn find(db: &Db, id: JobId) -> Result<Option<Self>, StoreError> {
+        let row = query("SELECT * FROM job WHERE id = $1").bind(&id.0[..]).fetch_optional(db)?;
         row.as_ref().map(Self::read).transpose()
     }
 
     /// A job that must be there, since another row names it.
-    pub(super) async fn of(db: &mut SqliteConnection, id: JobId) -> Result<Self, StoreError> {
-        Self::find(db, id).await?.ok_or_else(|| corrupt(format!("job {id} is named and missing")))
+    pub(super) fn of(db: &Db, id: JobId) -> Result<Self, StoreError> {
+        Self::find(db, id)?.ok_or_else(|| corrupt(format!("job {id} is named and missing")))
     }
 
     /// What a node that takes part of it is paid: what it asks, or nothing where nobody pays.

@@ -1,11 +1,10 @@
 //! Second renders: results of tolerant jobs that want one, and the leases that bring it. Such a lease
 //! touches no unit: its result is only compared with the first.
 
+use super::db::{Db, Row, query};
 use super::leases;
 use super::rows::{Job, bytes, corrupt, count, sql};
 use crate::store::{Granted, LeaseAsk, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use std::ops::Range;
 use tessera_farm_core::lease::Lease;
 use tessera_protocol::node::DeviceClass;
@@ -30,19 +29,16 @@ pub(super) fn class_from_sql(value: i64) -> Result<DeviceClass, StoreError> {
 }
 
 /// What a row's `second_of` names.
-pub(super) fn second_of(row: &SqliteRow) -> Result<Option<LeaseId>, StoreError> {
-    let named = row.try_get::<Option<&[u8]>, _>("second_of")?.is_some();
+pub(super) fn second_of(row: &Row) -> Result<Option<LeaseId>, StoreError> {
+    let named = row.try_get::<Option<&[u8]>>("second_of")?.is_some();
     named.then(|| bytes(row, "second_of").map(LeaseId)).transpose()
 }
 
 /// Leases the units of the result that wants a second render longest, to a node of another owner; those
 /// last on which nodes of the asker's owner failed before. The operator's own nodes may check each other:
 /// who trusts the operator's verdicts trusts them.
-pub(super) async fn grant(
-    db: &mut SqliteConnection,
-    ask: &LeaseAsk,
-) -> Result<Option<Granted>, StoreError> {
-    let row = sqlx::query(
+pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Option<Granted>, StoreError> {
+    let row = query(
         "SELECT result.lease, result.job, result.first, result.n FROM result \
          JOIN job ON job.id = result.job JOIN node AS maker ON maker.id = result.node \
          JOIN node AS asker ON asker.id = $1 \
@@ -57,29 +53,25 @@ pub(super) async fn grant(
     .bind(&ask.bidder.node.0[..])
     .bind(&ask.bidder.kernel.0[..])
     .bind(sql(ask.bidder.asks.0))
-    .fetch_optional(&mut *db)
-    .await?;
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
     let (first, n) = (count(&row, "first")?, count(&row, "n")?);
     if let Some(most) = ask.most_held {
         // A first lease may have been larger than what this node may hold, and has to be taken whole.
-        let holds = held(db, ask.bidder.node).await?;
+        let holds = held(db, ask.bidder.node)?;
         if holds > 0 && holds.saturating_add(n) > most {
             return Ok(None);
         }
     }
-    let job = Job::of(db, JobId(bytes(&row, "job")?)).await?;
+    let job = Job::of(db, JobId(bytes(&row, "job")?))?;
     let of = LeaseId(bytes(&row, "lease")?);
-    sqlx::query("UPDATE result SET second = 2 WHERE lease = $1")
-        .bind(&of.0[..])
-        .execute(&mut *db)
-        .await?;
-    lease_again(db, ask, job, of, first..first + n).await.map(Some)
+    query("UPDATE result SET second = 2 WHERE lease = $1").bind(&of.0[..]).execute(db)?;
+    lease_again(db, ask, job, of, first..first + n).map(Some)
 }
 
 /// Leases units that another lease has or had, to be compared with its result, or to come in its place.
-pub(super) async fn lease_again(
-    db: &mut SqliteConnection,
+pub(super) fn lease_again(
+    db: &Db,
     ask: &LeaseAsk,
     job: Job,
     of: LeaseId,
@@ -101,49 +93,42 @@ pub(super) async fn lease_again(
         price: job.price_for(ask),
         factor: job.factor,
     };
-    sqlx::query("UPDATE job SET generation = $2 WHERE id = $1")
+    query("UPDATE job SET generation = $2 WHERE id = $1")
         .bind(&job.id.0[..])
         .bind(sql(lease.generation.0))
-        .execute(&mut *db)
-        .await?;
-    leases::insert(db, &lease, ask).await?;
+        .execute(db)?;
+    leases::insert(db, &lease, ask)?;
     // It was not auctioned: whoever asks first renders what another began.
     Ok(Granted { lease, spec: job.spec, units, order: None })
 }
 
 /// Units that speak against another second render. Not those of the node's own first results: they wait
 /// for others, who may wait for this one.
-async fn held(db: &mut SqliteConnection, node: NodeId) -> Result<u64, StoreError> {
-    let row = sqlx::query(
+fn held(db: &Db, node: NodeId) -> Result<u64, StoreError> {
+    let row = query(
         "SELECT CAST(COALESCE((SELECT SUM(n) FROM lease WHERE node = $1), 0) \
          + COALESCE((SELECT SUM(n) FROM result WHERE node = $1 AND audit = 0 AND stored = 1 \
          AND second_of IS NOT NULL), 0) AS BIGINT) AS units",
     )
     .bind(&node.0[..])
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     count(&row, "units")
 }
 
 /// A second render that did not come, or counts for nothing, is wanted again, if its first result
 /// still waits for one.
-pub(super) async fn want_again(
-    db: &mut SqliteConnection,
-    first: LeaseId,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE result SET second = 1 WHERE lease = $1 AND audit = 0 AND second = 2")
+pub(super) fn want_again(db: &Db, first: LeaseId) -> Result<(), StoreError> {
+    query("UPDATE result SET second = 1 WHERE lease = $1 AND audit = 0 AND second = 2")
         .bind(&first.0[..])
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
 /// How many results of a job want a second render that nobody makes yet.
-pub(super) async fn wanting(db: &mut SqliteConnection, job: JobId) -> Result<u64, StoreError> {
+pub(super) fn wanting(db: &Db, job: JobId) -> Result<u64, StoreError> {
     let row =
-        sqlx::query("SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) AS units FROM result WHERE job = $1 AND second = 1")
+        query("SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) AS units FROM result WHERE job = $1 AND second = 1")
             .bind(&job.0[..])
-            .fetch_one(db)
-            .await?;
+            .fetch_one(db)?;
     count(&row, "units")
 }

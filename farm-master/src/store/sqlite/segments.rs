@@ -1,5 +1,6 @@
 //! Segments: entered once each, listed, audited.
 
+use super::db::{Db, Row, query};
 use super::money::streams::owe;
 use super::rows::{bytes, corrupt, count, grown, sql};
 use super::sessions::{Session, grants};
@@ -8,8 +9,6 @@ use crate::rules::accounting::{ClaimId, Known, Ruling, Told, enter};
 use crate::rules::fence;
 use crate::store::StoreError;
 use crate::store::live::{SegmentAnswer, SegmentEntry};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_protocol::stream::gateway::AuditReport;
 use tessera_protocol::stream::view::SegmentView;
 use tessera_protocol::stream::{ClaimReceipt, SegmentNumber};
@@ -28,16 +27,16 @@ struct Sums {
     next: u64,
 }
 
-pub(super) async fn enter_all(
-    db: &mut SqliteConnection,
+pub(super) fn enter_all(
+    db: &Db,
     id: SessionId,
     gateway: GatewayId,
     entries: Vec<SegmentEntry>,
     now_ms: i64,
 ) -> Result<Vec<SegmentAnswer>, StoreError> {
-    let session = Session::find(db, id).await?;
+    let session = Session::find(db, id)?;
     let session = session.ok_or_else(|| corrupt(format!("session {id} is missing")))?;
-    let grants = grants(db, session.no).await?;
+    let grants = grants(db, session.no)?;
     let mut sums = Sums::default();
     let mut answers = Vec::with_capacity(entries.len());
     for entry in &entries {
@@ -46,11 +45,11 @@ pub(super) async fn enter_all(
             .generations()
             .find_map(|generation| fence::check(&grants, gateway, generation, segment).err());
         answers.push(match foreign {
-            None => enter_one(db, session.no, entry, segment, &mut sums, now_ms).await?,
+            None => enter_one(db, session.no, entry, segment, &mut sums, now_ms)?,
             Some(foreign) => SegmentAnswer::Foreign(foreign),
         });
     }
-    sqlx::query(concat!(
+    query(concat!(
         "UPDATE session SET segments = segments + $2, from_source = from_source + $3, ",
         grown!("pixels", "$4"),
         ", next_segment = CASE WHEN next_segment < $5 THEN $5 ELSE next_segment END WHERE no = $1",
@@ -60,13 +59,12 @@ pub(super) async fn enter_all(
     .bind(sql(sums.from_source))
     .bind(sql(sums.pixels))
     .bind(sql(sums.next))
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(answers)
 }
 
-async fn enter_one(
-    db: &mut SqliteConnection,
+fn enter_one(
+    db: &Db,
     session: i64,
     entry: &SegmentEntry,
     segment: SegmentNumber,
@@ -84,7 +82,7 @@ async fn enter_one(
             (Some(&**receipt), Told::Presented(claim_id(receipt)), None)
         }
     };
-    let before = known(db, session, segment).await?;
+    let before = known(db, session, segment)?;
     let ruling = enter(before.unwrap_or_default(), told);
     sums.next = sums.next.max(segment.0.saturating_add(1));
     if before != Some(ruling.known) {
@@ -92,46 +90,41 @@ async fn enter_one(
         sums.from_source +=
             u64::from(ruling.known.from_source && !before.is_some_and(|b| b.from_source));
         let times = published.map(|report| (report.start_ms, report.duration_ms));
-        save(db, session, segment, &ruling, times, receipt).await?;
+        save(db, session, segment, &ruling, times, receipt)?;
     }
     match receipt {
         Some(receipt) if ruling.counts => {
-            sums.pixels += credit(db, receipt).await?;
-            owe(db, session, segment, receipt, now_ms).await?;
+            sums.pixels += credit(db, receipt)?;
+            owe(db, session, segment, receipt, now_ms)?;
             Ok(SegmentAnswer::Known)
         }
         Some(receipt) if ruling.conflict => {
             let claim = claim_id(receipt);
-            keep_conflict(db, session, segment, claim, receipt, now_ms).await?;
+            keep_conflict(db, session, segment, claim, receipt, now_ms)?;
             Ok(SegmentAnswer::Conflict(claim))
         }
         _ => Ok(SegmentAnswer::Known),
     }
 }
 
-async fn known(
-    db: &mut SqliteConnection,
-    session: i64,
-    segment: SegmentNumber,
-) -> Result<Option<Known>, StoreError> {
-    let row = sqlx::query(
+fn known(db: &Db, session: i64, segment: SegmentNumber) -> Result<Option<Known>, StoreError> {
+    let row = query(
         "SELECT reported, from_source, claim FROM segment WHERE session = $1 AND number = $2",
     )
     .bind(session)
     .bind(sql(segment.0))
-    .fetch_optional(db)
-    .await?;
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
-    let has_claim = row.try_get::<Option<&[u8]>, _>("claim")?.is_some();
+    let has_claim = row.try_get::<Option<&[u8]>>("claim")?.is_some();
     Ok(Some(Known {
-        reported: row.try_get::<i64, _>("reported")? != 0,
-        from_source: row.try_get::<i64, _>("from_source")? != 0,
+        reported: row.try_get::<i64>("reported")? != 0,
+        from_source: row.try_get::<i64>("from_source")? != 0,
         claim: has_claim.then(|| bytes(&row, "claim").map(ClaimId)).transpose()?,
     }))
 }
 
-async fn save(
-    db: &mut SqliteConnection,
+fn save(
+    db: &Db,
     session: i64,
     segment: SegmentNumber,
     ruling: &Ruling,
@@ -139,7 +132,7 @@ async fn save(
     receipt: Option<&ClaimReceipt>,
 ) -> Result<(), StoreError> {
     let (start_ms, duration_ms) = times.unwrap_or_default();
-    sqlx::query(
+    query(
         "INSERT INTO segment (session, number, start_ms, duration_ms, reported, from_source, \
          claim, receipt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (session, number) DO UPDATE SET reported = excluded.reported, \
@@ -158,35 +151,33 @@ async fn save(
     .bind(i64::from(ruling.known.from_source))
     .bind(ruling.known.claim.map(|claim| claim.0.to_vec()))
     .bind(receipt.filter(|_| ruling.counts).map(receipt::pack))
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
 /// Adds a claim that counts to its worker's record; answers its pixels.
-async fn credit(db: &mut SqliteConnection, receipt: &ClaimReceipt) -> Result<u64, StoreError> {
+fn credit(db: &Db, receipt: &ClaimReceipt) -> Result<u64, StoreError> {
     let pixels = receipt.claim.renditions.iter().map(|result| result.pixels).sum();
-    sqlx::query(concat!(
+    query(concat!(
         "UPDATE worker SET segments = segments + 1, ",
         grown!("pixels", "$2"),
         " WHERE id = $1"
     ))
     .bind(&receipt.claim.node.0[..])
     .bind(sql(pixels))
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(pixels)
 }
 
-async fn keep_conflict(
-    db: &mut SqliteConnection,
+fn keep_conflict(
+    db: &Db,
     session: i64,
     segment: SegmentNumber,
     claim: ClaimId,
     receipt: &ClaimReceipt,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO segment_conflict (session, number, claim, receipt, at_ms) \
          SELECT $1, $2, $3, $4, $5 WHERE \
          (SELECT COUNT(*) FROM segment_conflict WHERE session = $1 AND number = $2) < $6 \
@@ -198,18 +189,17 @@ async fn keep_conflict(
     .bind(receipt::pack(receipt))
     .bind(now_ms)
     .bind(CONFLICTS)
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
-pub(super) async fn list(
-    db: &mut SqliteConnection,
+pub(super) fn list(
+    db: &Db,
     id: SessionId,
     from: SegmentNumber,
     limit: u32,
 ) -> Result<Vec<SegmentView>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT number, start_ms, duration_ms, from_source, receipt FROM segment \
          WHERE session = (SELECT no FROM session WHERE id = $1) AND number >= $2 \
          AND reported = 1 ORDER BY number LIMIT $3",
@@ -217,9 +207,8 @@ pub(super) async fn list(
     .bind(&id.0[..])
     .bind(sql(from.0))
     .bind(limit)
-    .fetch_all(db)
-    .await?;
-    let view = |row: &SqliteRow| {
+    .fetch_all(db)?;
+    let view = |row: &Row| {
         let segment = SegmentNumber(count(row, "number")?);
         let packed: Option<&[u8]> = row.try_get("receipt")?;
         let receipt = packed.map(|packed| receipt::unpack(packed, id, segment)).transpose()?;
@@ -235,21 +224,20 @@ pub(super) async fn list(
     rows.iter().map(view).collect()
 }
 
-pub(super) async fn enter_audit(
-    db: &mut SqliteConnection,
+pub(super) fn enter_audit(
+    db: &Db,
     id: SessionId,
     gateway: GatewayId,
     audit: &AuditReport,
     now_ms: i64,
 ) -> Result<Option<Record>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT session, receipt FROM segment \
          WHERE session = (SELECT no FROM session WHERE id = $1) AND number = $2",
     )
     .bind(&id.0[..])
     .bind(sql(audit.segment.0))
-    .fetch_optional(&mut *db)
-    .await?;
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
     let packed: Option<&[u8]> = row.try_get("receipt")?;
     let receipt = packed.map(|packed| receipt::unpack(packed, id, audit.segment)).transpose()?;
@@ -261,23 +249,22 @@ pub(super) async fn enter_audit(
     if !made_it {
         return Ok(None);
     }
-    let added = sqlx::query(
+    let added = query(
         "INSERT INTO segment_audit (session, number, rendition, rejected, at_ms) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
     )
-    .bind(row.try_get::<i64, _>("session")?)
+    .bind(row.try_get::<i64>("session")?)
     .bind(sql(audit.segment.0))
     .bind(audit.rendition.as_str())
     .bind(&audit.rejected)
     .bind(now_ms)
-    .execute(&mut *db)
-    .await?;
-    let before = workers::record_of(db, audit.node).await?;
+    .execute(db)?;
+    let before = workers::record_of(db, audit.node)?;
     let before = before.ok_or_else(|| corrupt(format!("{} is no worker", audit.node)))?;
-    if added.rows_affected() == 0 {
+    if added == 0 {
         return Ok(Some(before));
     }
     let record = compared(before, audit.rejected.is_some());
-    workers::save_comparisons(db, audit.node, &record).await?;
+    workers::save_comparisons(db, audit.node, &record)?;
     Ok(Some(record))
 }

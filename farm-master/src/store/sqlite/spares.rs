@@ -5,10 +5,10 @@
 //! each by itself, and both are paid for; the pixels are the same, whoever made them.
 //! So the second node is another owner's, who would else let one node dawdle and sign twice what was rendered once.
 
+use super::db::{Db, query};
 use super::rows::{Job, bytes, count, sql};
 use super::{leases, seconds};
 use crate::store::{Granted, LeaseAsk, StoreError};
-use sqlx::{Row, SqliteConnection};
 use tessera_farm_core::lease::Lease;
 use tessera_farm_core::straggler::{LEAST_AGE_MS, Usual, is_straggler};
 use tessera_protocol::{JobId, LeaseId, UnitIndex};
@@ -20,14 +20,11 @@ const LOOKS: u32 = 16;
 const SAMPLE: u32 = 64;
 
 /// Leases the units of the oldest straggler that the node may have, if there is one.
-pub(super) async fn grant(
-    db: &mut SqliteConnection,
-    ask: &LeaseAsk,
-) -> Result<Option<Granted>, StoreError> {
+pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Option<Granted>, StoreError> {
     if ask.straggler_times == 0 {
         return Ok(None);
     }
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT lease.id, lease.job, lease.first, lease.n, lease.granted_ms FROM lease \
          JOIN job ON job.id = lease.job \
          WHERE lease.second_of IS NULL AND lease.granted_ms < $1 AND lease.node <> $2 \
@@ -45,29 +42,27 @@ pub(super) async fn grant(
     .bind(sql(ask.bidder.asks.0))
     .bind(sql(ask.most_units))
     .bind(LOOKS)
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     for row in &rows {
-        let job = Job::of(db, JobId(bytes(row, "job")?)).await?;
+        let job = Job::of(db, JobId(bytes(row, "job")?))?;
         let (first, n) = (count(row, "first")?, count(row, "n")?);
         let age_ms = ask.now_ms.saturating_sub(row.try_get("granted_ms")?);
-        let usual = usual(db, &job, first).await?;
+        let usual = usual(db, &job, first)?;
         let straggles = u64::try_from(age_ms)
             .is_ok_and(|age_ms| is_straggler(age_ms, n, usual, ask.straggler_times));
         let can_pay = !matches!(job.overrun(n), Some(Decision::Pause(_)));
-        if straggles && can_pay && job.may_take(ask).is_ok() && leases::has_room(db, ask, n).await?
-        {
+        if straggles && can_pay && job.may_take(ask).is_ok() && leases::has_room(db, ask, n)? {
             let of = LeaseId(bytes(row, "id")?);
-            return seconds::lease_again(db, ask, job, of, first..first + n).await.map(Some);
+            return seconds::lease_again(db, ask, job, of, first..first + n).map(Some);
         }
     }
     Ok(None)
 }
 
 /// How long units of the same frame took that are here.
-async fn usual(db: &mut SqliteConnection, job: &Job, unit: u64) -> Result<Usual, StoreError> {
+fn usual(db: &Db, job: &Job, unit: u64) -> Result<Usual, StoreError> {
     let frame = job.plan()?.frame_of(UnitIndex(unit)).map_or(0, |frame| frame.0);
-    let row = sqlx::query(
+    let row = query(
         "SELECT CAST(COALESCE(SUM(took_ms), 0) AS BIGINT) AS took_ms, \
          CAST(COALESCE(SUM(n), 0) AS BIGINT) AS units FROM \
          (SELECT took_ms, n FROM result WHERE job = $1 AND frame = $2 AND stored = 1 LIMIT $3) AS some",
@@ -75,36 +70,27 @@ async fn usual(db: &mut SqliteConnection, job: &Job, unit: u64) -> Result<Usual,
     .bind(&job.id.0[..])
     .bind(i64::from(frame))
     .bind(SAMPLE)
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     Ok(Usual { took_ms: count(&row, "took_ms")?, units: count(&row, "units")? })
 }
 
 /// A lease brings its result. Where it was given beside another that still stands, it takes the units from that one.
-pub(super) async fn come_first(
-    db: &mut SqliteConnection,
-    lease: &mut Lease,
-) -> Result<(), StoreError> {
+pub(super) fn come_first(db: &Db, lease: &mut Lease) -> Result<(), StoreError> {
     let Some(straggler) = lease.second_of else { return Ok(()) };
-    let swapped = sqlx::query("UPDATE lease SET second_of = $2 WHERE id = $1")
+    let swapped = query("UPDATE lease SET second_of = $2 WHERE id = $1")
         .bind(&straggler.0[..])
         .bind(&lease.id.0[..])
-        .execute(db)
-        .await?;
-    if swapped.rows_affected() > 0 {
+        .execute(db)?;
+    if swapped > 0 {
         lease.second_of = None;
     }
     Ok(())
 }
 
 /// A lease that holds units ends without a result: whether another stands beside it, which holds them from now on.
-pub(super) async fn take_over(
-    db: &mut SqliteConnection,
-    lease: LeaseId,
-) -> Result<bool, StoreError> {
-    let taken = sqlx::query("UPDATE lease SET second_of = NULL WHERE second_of = $1")
+pub(super) fn take_over(db: &Db, lease: LeaseId) -> Result<bool, StoreError> {
+    let taken = query("UPDATE lease SET second_of = NULL WHERE second_of = $1")
         .bind(&lease.0[..])
-        .execute(db)
-        .await?;
-    Ok(taken.rows_affected() > 0)
+        .execute(db)?;
+    Ok(taken > 0)
 }

@@ -16,10 +16,10 @@ impl StreamPayStore for Sqlite {
         fee: FeeTerms,
         now_ms: i64,
     ) -> Later<'_, Funded> {
-        self.write(move |db| Box::pin(streams::fund(db, stream, escrow, fee, now_ms)))
+        self.write(move |db| streams::fund(db, stream, escrow, fee, now_ms))
     }
     fn paid_leases(&self) -> Later<'_, Vec<PaidLease>> {
-        self.read(|db| Box::pin(streams::paid_leases(db)))
+        self.read(|db| streams::paid_leases(db))
     }
     fn unbooked_segments(
         &self,
@@ -27,20 +27,16 @@ impl StreamPayStore for Sqlite {
         until_ms: i64,
         limit: u32,
     ) -> Later<'_, Option<(i64, Unbooked)>> {
-        self.read(move |db| Box::pin(streams::unbooked(db, after, until_ms, limit)))
+        self.read(move |db| streams::unbooked(db, after, until_ms, limit))
     }
     fn book_segments(&self, cause: Cause, of: Batch, now_ms: i64) -> Later<'_, Booked> {
-        self.write(move |db| {
-            Box::pin(async move { streams::book_segments(db, &cause, of, now_ms).await })
-        })
+        self.write(move |db| streams::book_segments(db, &cause, of, now_ms))
     }
     fn forfeit_segments(&self, of: Batch, because: Forfeit) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(streams::forfeit(db, of, because)))
+        self.write(move |db| streams::forfeit(db, of, because))
     }
     fn is_delivered(&self, delivered: Delivered, part: u32) -> Later<'_, bool> {
-        self.read(move |db| {
-            Box::pin(async move { streams::is_delivered(db, &delivered, part).await })
-        })
+        self.read(move |db| streams::is_delivered(db, &delivered, part))
     }
     fn spent_streams(
         &self,
@@ -48,7 +44,7 @@ impl StreamPayStore for Sqlite {
         expired_ms: i64,
         limit: u32,
     ) -> Later<'_, Vec<SpentEscrow>> {
-        self.read(move |db| Box::pin(streams::spent(db, quiet_ms, expired_ms, limit)))
+        self.read(move |db| streams::spent(db, quiet_ms, expired_ms, limit))
     }
     fn note_stream_deposit(
         &self,
@@ -56,14 +52,10 @@ impl StreamPayStore for Sqlite {
         deposited: Amount,
         now_ms: i64,
     ) -> Later<'_, ()> {
-        self.write(move |db| {
-            Box::pin(async move {
-                streams::note_deposit(db, stream, deposited, now_ms).await.map(|_| ())
-            })
-        })
+        self.write(move |db| streams::note_deposit(db, stream, deposited, now_ms).map(|_| ()))
     }
     fn end_stream_escrow(&self, stream: StreamId, now_ms: i64) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(streams::end(db, stream, now_ms)))
+        self.write(move |db| streams::end(db, stream, now_ms))
     }
     fn close_stream_escrow(
         &self,
@@ -71,6 +63,6 @@ impl StreamPayStore for Sqlite {
         refund: Option<Cause>,
         now_ms: i64,
     ) -> Later<'_, ()> {
-        self.write(move |db| Box::pin(streams::close(db, stream, refund, now_ms)))
+        self.write(move |db| streams::close(db, stream, refund, now_ms))
     }
 }

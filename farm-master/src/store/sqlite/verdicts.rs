@@ -1,22 +1,21 @@
 //! What audits finally found, for receipts.
 
+use super::db::{Db, Row, query};
 use super::rows::{bytes, count, factor, json, sql};
 use super::{results, seconds};
 use crate::store::StoreError;
 use crate::store::proof::Audited;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::verdict::{Alike, Second, Verdict};
 use tessera_protocol::{Generation, JobId, LeaseId, NodeId, RayPrice};
 
-pub(super) async fn audited(
-    db: &mut SqliteConnection,
+pub(super) fn audited(
+    db: &Db,
     job: JobId,
     after: u64,
     limit: u32,
 ) -> Result<Vec<Audited>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT result.*, job.class, job.factor, rejection.signed, rejection.wrong FROM result \
          JOIN job ON job.id = result.job \
          LEFT JOIN rejection ON rejection.lease = result.lease \
@@ -30,16 +29,12 @@ pub(super) async fn audited(
     .bind(&job.0[..])
     .bind(sql(after))
     .bind(limit)
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     rows.iter().map(read_audited).collect()
 }
 
-pub(super) async fn audited_lease(
-    db: &mut SqliteConnection,
-    lease: LeaseId,
-) -> Result<Option<Audited>, StoreError> {
-    let row = sqlx::query(
+pub(super) fn audited_lease(db: &Db, lease: LeaseId) -> Result<Option<Audited>, StoreError> {
+    let row = query(
         "SELECT result.*, job.class, job.factor, rejection.signed, rejection.wrong FROM result \
          JOIN job ON job.id = result.job \
          LEFT JOIN rejection ON rejection.lease = result.lease \
@@ -50,15 +45,14 @@ pub(super) async fn audited_lease(
          OR job.state >= 2)))",
     )
     .bind(&lease.0[..])
-    .fetch_optional(db)
-    .await?;
+    .fetch_optional(db)?;
     row.as_ref().map(read_audited).transpose()
 }
 
-pub(super) fn read_audited(row: &SqliteRow) -> Result<Audited, StoreError> {
-    let verdict = match row.try_get::<Option<&str>, _>("wrong")? {
+pub(super) fn read_audited(row: &Row) -> Result<Audited, StoreError> {
+    let verdict = match row.try_get::<Option<&str>>("wrong")? {
         Some(wrong) => Verdict::Rejected(Box::new(json(wrong)?)),
-        None if row.try_get::<i64, _>("class")? == 0 => {
+        None if row.try_get::<i64>("class")? == 0 => {
             Verdict::Verified { pixels: count(row, "looked")? }
         }
         None => Verdict::Alike(read_alike(row)?),
@@ -68,7 +62,7 @@ pub(super) fn read_audited(row: &SqliteRow) -> Result<Audited, StoreError> {
         result: results::stored(row)?,
         generation: Generation(count(row, "generation")?),
         node: NodeId(bytes(row, "node")?),
-        stored: row.try_get::<i64, _>("stored")? != 0,
+        stored: row.try_get::<i64>("stored")? != 0,
         secret: AuditSecret(bytes(row, "secret")?),
         price: RayPrice(count(row, "price")?),
         factor: factor(row)?,
@@ -77,8 +71,8 @@ pub(super) fn read_audited(row: &SqliteRow) -> Result<Audited, StoreError> {
     })
 }
 
-fn read_alike(row: &SqliteRow) -> Result<Alike, StoreError> {
-    let has_second = row.try_get::<Option<&[u8]>, _>("like_lease")?.is_some();
+fn read_alike(row: &Row) -> Result<Alike, StoreError> {
+    let has_second = row.try_get::<Option<&[u8]>>("like_lease")?.is_some();
     let second = has_second.then(|| {
         Ok::<_, StoreError>(Second {
             lease: LeaseId(bytes(row, "like_lease")?),

@@ -1,12 +1,11 @@
 //! Webhooks and the outbox of what they are told.
 
+use super::db::{Db, Row, query};
 use super::jobs::next;
 use super::rows::{bytes, corrupt, count, json, to_json};
 use crate::auth::TokenId;
 use crate::store::StoreError;
 use crate::store::webhooks::{Attempt, Due, Hears, Then, Webhook};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_protocol::webhook::{DeliveryState, DeliveryView, Happening, WebhookEvent};
 use tessera_protocol::{DeliveryId, JobId, StreamId, WebhookId};
 
@@ -22,46 +21,41 @@ pub(super) enum About {
 }
 
 /// Puts what happened into the outbox, for every webhook that hears of it.
-pub(super) async fn emit(
-    db: &mut SqliteConnection,
+pub(super) fn emit(
+    db: &Db,
     owner: TokenId,
     about: About,
     event: Happening,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT id FROM webhook WHERE (owner = $1 OR everybody = 1) \
          AND CASE WHEN $2 THEN jobs ELSE streams END = 1",
     )
     .bind(&owner.0[..])
     .bind(matches!(about, About::Job(_)))
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     for row in &rows {
         let webhook = WebhookId(bytes(row, "id")?);
-        put(db, webhook, about, event.clone(), now_ms).await?;
+        put(db, webhook, about, event.clone(), now_ms)?;
     }
     Ok(())
 }
 
-pub(super) async fn ping(
-    db: &mut SqliteConnection,
-    webhook: WebhookId,
-    now_ms: i64,
-) -> Result<DeliveryView, StoreError> {
-    let id = put(db, webhook, About::Nothing, Happening::Ping, now_ms).await?;
-    let (_, view) = find(db, webhook, id).await?.ok_or_else(|| corrupt("a ping went missing"))?;
+pub(super) fn ping(db: &Db, webhook: WebhookId, now_ms: i64) -> Result<DeliveryView, StoreError> {
+    let id = put(db, webhook, About::Nothing, Happening::Ping, now_ms)?;
+    let (_, view) = find(db, webhook, id)?.ok_or_else(|| corrupt("a ping went missing"))?;
     Ok(view)
 }
 
-async fn put(
-    db: &mut SqliteConnection,
+fn put(
+    db: &Db,
     webhook: WebhookId,
     about: About,
     event: Happening,
     now_ms: i64,
 ) -> Result<DeliveryId, StoreError> {
-    let seq = next(db, "delivery").await?;
+    let seq = next(db, "delivery")?;
     let id = delivery_id(webhook, seq);
     let (stream, job) = match about {
         About::Nothing => (None, None),
@@ -69,7 +63,7 @@ async fn put(
         About::Job(job) => (None, Some(job)),
     };
     let body = to_json(&WebhookEvent { id, stream, job, at_ms: now_ms, event });
-    sqlx::query(
+    query(
         "INSERT INTO delivery (id, seq, webhook, body, state, next_ms, created_ms) \
          VALUES ($1, $2, $3, $4, 0, $5, $5)",
     )
@@ -78,16 +72,14 @@ async fn put(
     .bind(&webhook.0[..])
     .bind(body)
     .bind(now_ms)
-    .execute(&mut *db)
-    .await?;
-    sqlx::query(
+    .execute(db)?;
+    query(
         "DELETE FROM delivery WHERE webhook = $1 AND seq <= (SELECT seq FROM delivery \
          WHERE webhook = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)",
     )
     .bind(&webhook.0[..])
     .bind(KEPT)
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(id)
 }
 
@@ -101,19 +93,14 @@ fn delivery_id(webhook: WebhookId, seq: i64) -> DeliveryId {
     DeliveryId(id)
 }
 
-pub(super) async fn create(
-    db: &mut SqliteConnection,
-    webhook: &Webhook,
-    most: u64,
-) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS webhooks FROM webhook WHERE owner = $1")
+pub(super) fn create(db: &Db, webhook: &Webhook, most: u64) -> Result<bool, StoreError> {
+    let row = query("SELECT COUNT(*) AS webhooks FROM webhook WHERE owner = $1")
         .bind(&webhook.owner.0[..])
-        .fetch_one(&mut *db)
-        .await?;
+        .fetch_one(db)?;
     if count(&row, "webhooks")? >= most {
         return Ok(false);
     }
-    sqlx::query(
+    query(
         "INSERT INTO webhook (id, owner, everybody, url, secret, created_ms, streams, jobs) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
@@ -125,13 +112,12 @@ pub(super) async fn create(
     .bind(webhook.created_ms)
     .bind(i64::from(webhook.hears.streams))
     .bind(i64::from(webhook.hears.jobs))
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(true)
 }
 
-fn read(row: &SqliteRow) -> Result<Webhook, StoreError> {
-    let flag = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? != 0);
+fn read(row: &Row) -> Result<Webhook, StoreError> {
+    let flag = |column| Ok::<_, StoreError>(row.try_get::<i64>(column)? != 0);
     Ok(Webhook {
         id: WebhookId(bytes(row, "id")?),
         owner: TokenId(bytes(row, "owner")?),
@@ -143,39 +129,28 @@ fn read(row: &SqliteRow) -> Result<Webhook, StoreError> {
     })
 }
 
-pub(super) async fn webhook(
-    db: &mut SqliteConnection,
-    id: WebhookId,
-) -> Result<Option<Webhook>, StoreError> {
-    let row = sqlx::query("SELECT * FROM webhook WHERE id = $1")
-        .bind(&id.0[..])
-        .fetch_optional(db)
-        .await?;
+pub(super) fn webhook(db: &Db, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+    let row = query("SELECT * FROM webhook WHERE id = $1").bind(&id.0[..]).fetch_optional(db)?;
     row.as_ref().map(read).transpose()
 }
 
-pub(super) async fn list(
-    db: &mut SqliteConnection,
-    owner: Option<TokenId>,
-) -> Result<Vec<Webhook>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM webhook WHERE ($1 IS NULL OR owner = $1) ORDER BY created_ms, id",
-    )
-    .bind(owner.map(|owner| owner.0.to_vec()))
-    .fetch_all(db)
-    .await?;
+pub(super) fn list(db: &Db, owner: Option<TokenId>) -> Result<Vec<Webhook>, StoreError> {
+    let rows =
+        query("SELECT * FROM webhook WHERE ($1 IS NULL OR owner = $1) ORDER BY created_ms, id")
+            .bind(owner.map(|owner| owner.0.to_vec()))
+            .fetch_all(db)?;
     rows.iter().map(read).collect()
 }
 
-pub(super) async fn delete(db: &mut SqliteConnection, id: WebhookId) -> Result<(), StoreError> {
+pub(super) fn delete(db: &Db, id: WebhookId) -> Result<(), StoreError> {
     for sql in ["DELETE FROM delivery WHERE webhook = $1", "DELETE FROM webhook WHERE id = $1"] {
-        sqlx::query(sql).bind(&id.0[..]).execute(&mut *db).await?;
+        query(sql).bind(&id.0[..]).execute(db)?;
     }
     Ok(())
 }
 
-fn read_delivery(row: &SqliteRow) -> Result<(i64, DeliveryView), StoreError> {
-    let state = match row.try_get::<i64, _>("state")? {
+fn read_delivery(row: &Row) -> Result<(i64, DeliveryView), StoreError> {
+    let state = match row.try_get::<i64>("state")? {
         0 => DeliveryState::Pending,
         1 => DeliveryState::Delivered,
         2 => DeliveryState::Failed,
@@ -192,65 +167,57 @@ fn read_delivery(row: &SqliteRow) -> Result<(i64, DeliveryView), StoreError> {
     Ok((row.try_get("seq")?, view))
 }
 
-fn attempts(row: &SqliteRow) -> Result<u32, StoreError> {
+fn attempts(row: &Row) -> Result<u32, StoreError> {
     let attempts = count(row, "attempts")?;
     u32::try_from(attempts).map_err(|_| corrupt(format!("{attempts} attempts")))
 }
 
-async fn find(
-    db: &mut SqliteConnection,
+fn find(
+    db: &Db,
     webhook: WebhookId,
     id: DeliveryId,
 ) -> Result<Option<(i64, DeliveryView)>, StoreError> {
-    let row = sqlx::query("SELECT * FROM delivery WHERE id = $1 AND webhook = $2")
+    let row = query("SELECT * FROM delivery WHERE id = $1 AND webhook = $2")
         .bind(&id.0[..])
         .bind(&webhook.0[..])
-        .fetch_optional(db)
-        .await?;
+        .fetch_optional(db)?;
     row.as_ref().map(read_delivery).transpose()
 }
 
-pub(super) async fn deliveries(
-    db: &mut SqliteConnection,
+pub(super) fn deliveries(
+    db: &Db,
     webhook: WebhookId,
     before: Option<i64>,
     limit: u32,
 ) -> Result<Vec<(i64, DeliveryView)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM delivery WHERE webhook = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
-    )
-    .bind(&webhook.0[..])
-    .bind(before.unwrap_or(i64::MAX))
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
+    let rows =
+        query("SELECT * FROM delivery WHERE webhook = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3")
+            .bind(&webhook.0[..])
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit)
+            .fetch_all(db)?;
     rows.iter().map(read_delivery).collect()
 }
 
-pub(super) async fn resend(
-    db: &mut SqliteConnection,
+pub(super) fn resend(
+    db: &Db,
     webhook: WebhookId,
     delivery: DeliveryId,
     now_ms: i64,
 ) -> Result<Option<DeliveryView>, StoreError> {
-    sqlx::query(
+    query(
         "UPDATE delivery SET state = 0, attempts = 0, next_ms = $3 \
          WHERE id = $1 AND webhook = $2",
     )
     .bind(&delivery.0[..])
     .bind(&webhook.0[..])
     .bind(now_ms)
-    .execute(&mut *db)
-    .await?;
-    Ok(find(db, webhook, delivery).await?.map(|(_, view)| view))
+    .execute(db)?;
+    Ok(find(db, webhook, delivery)?.map(|(_, view)| view))
 }
 
-pub(super) async fn due(
-    db: &mut SqliteConnection,
-    now_ms: i64,
-    each: u32,
-) -> Result<Vec<Due>, StoreError> {
-    let rows = sqlx::query(
+pub(super) fn due(db: &Db, now_ms: i64, each: u32) -> Result<Vec<Due>, StoreError> {
+    let rows = query(
         "SELECT due.id, due.webhook, due.body, due.attempts, webhook.owner, webhook.url, \
          webhook.secret FROM \
          (SELECT delivery.*, ROW_NUMBER() OVER (PARTITION BY webhook ORDER BY next_ms, seq) AS n \
@@ -259,9 +226,8 @@ pub(super) async fn due(
     )
     .bind(now_ms)
     .bind(each)
-    .fetch_all(db)
-    .await?;
-    let due = |row: &SqliteRow| {
+    .fetch_all(db)?;
+    let due = |row: &Row| {
         Ok(Due {
             id: DeliveryId(bytes(row, "id")?),
             webhook: WebhookId(bytes(row, "webhook")?),
@@ -275,17 +241,14 @@ pub(super) async fn due(
     rows.iter().map(due).collect()
 }
 
-pub(super) async fn attempted(
-    db: &mut SqliteConnection,
-    attempt: &Attempt,
-) -> Result<(), StoreError> {
+pub(super) fn attempted(db: &Db, attempt: &Attempt) -> Result<(), StoreError> {
     let (state, next_ms) = match attempt.then {
         Then::AgainAt(next_ms) => (0i64, Some(next_ms)),
         Then::Delivered => (1, None),
         Then::Failed => (2, None),
     };
     // A resend that came meanwhile began a new count, which this attempt is not part of.
-    sqlx::query(
+    query(
         "UPDATE delivery SET state = $2, attempts = $3, last_answer = $4, next_ms = $5 \
          WHERE id = $1 AND state = 0 AND attempts = $3 - 1",
     )
@@ -294,12 +257,11 @@ pub(super) async fn attempted(
     .bind(attempt.number)
     .bind(&attempt.answer)
     .bind(next_ms)
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
-pub(super) async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM delivery WHERE created_ms < $1").bind(before_ms).execute(db).await?;
+pub(super) fn forget(db: &Db, before_ms: i64) -> Result<(), StoreError> {
+    query("DELETE FROM delivery WHERE created_ms < $1").bind(before_ms).execute(db)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Workers and their leases on sessions.
 
 use super::access::{Holder, replace_token};
+use super::db::{Db, Row, query};
 use super::jobs::next;
 use super::money::streams::funds;
 use super::rows::{bytes, count, grown, json, sql, sum, to_json};
@@ -11,18 +12,13 @@ use crate::store::live::{
     Candidate, LiveTotals, StreamLease, StreamLeaseAsk, StreamLeaseEnd, StreamLeaseGranted,
     Wanting, WorkerJoining,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use tessera_protocol::stream::view::StreamSpec;
 use tessera_protocol::stream::worker::WorkerView;
 use tessera_protocol::{Generation, LeaseId, NodeId, SessionId, StreamId};
 use tessera_verify::segment::record::{Record, is_barred};
 
-pub(super) async fn join(
-    db: &mut SqliteConnection,
-    joining: &WorkerJoining,
-) -> Result<(), StoreError> {
-    sqlx::query(
+pub(super) fn join(db: &Db, joining: &WorkerJoining) -> Result<(), StoreError> {
+    query(
         "INSERT INTO worker (id, name, able, last_seen_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, able = excluded.able, \
          last_seen_ms = excluded.last_seen_ms",
@@ -31,25 +27,23 @@ pub(super) async fn join(
     .bind(&joining.name)
     .bind(to_json(&joining.able))
     .bind(joining.now_ms)
-    .execute(&mut *db)
-    .await?;
-    replace_token(db, &joining.token, Holder::Worker, joining.now_ms).await
+    .execute(db)?;
+    replace_token(db, &joining.token, Holder::Worker, joining.now_ms)
 }
 
-pub(super) async fn list(
-    db: &mut SqliteConnection,
+pub(super) fn list(
+    db: &Db,
     after: Option<NodeId>,
     limit: u32,
 ) -> Result<Vec<WorkerView>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT worker.*, worker.failures AS worker_failures, (SELECT COUNT(*) FROM stream_lease WHERE stream_lease.node = worker.id \
          AND ended_ms IS NULL) AS sessions FROM worker WHERE id > $1 ORDER BY id LIMIT $2",
     )
     .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
     .bind(limit)
-    .fetch_all(db)
-    .await?;
-    let view = |row: &SqliteRow| {
+    .fetch_all(db)?;
+    let view = |row: &Row| {
         let record = record(row)?;
         Ok(WorkerView {
             audits_passed: record.audits_passed,
@@ -68,24 +62,16 @@ pub(super) async fn list(
     rows.iter().map(view).collect()
 }
 
-pub(super) async fn record_of(
-    db: &mut SqliteConnection,
-    node: NodeId,
-) -> Result<Option<Record>, StoreError> {
-    let row = sqlx::query("SELECT *, failures AS worker_failures FROM worker WHERE id = $1")
+pub(super) fn record_of(db: &Db, node: NodeId) -> Result<Option<Record>, StoreError> {
+    let row = query("SELECT *, failures AS worker_failures FROM worker WHERE id = $1")
         .bind(&node.0[..])
-        .fetch_optional(db)
-        .await?;
+        .fetch_optional(db)?;
     row.as_ref().map(record).transpose()
 }
 
 /// Keeps what comparisons make of a worker's record.
-pub(super) async fn save_comparisons(
-    db: &mut SqliteConnection,
-    node: NodeId,
-    record: &Record,
-) -> Result<(), StoreError> {
-    sqlx::query(
+pub(super) fn save_comparisons(db: &Db, node: NodeId, record: &Record) -> Result<(), StoreError> {
+    query(
         "UPDATE worker SET audits_passed = $2, audits_rejected = $3, passed_since_rejection = $4, \
          suspicion = $5 WHERE id = $1",
     )
@@ -94,25 +80,23 @@ pub(super) async fn save_comparisons(
     .bind(sql(record.audits_rejected))
     .bind(sql(record.passed_since_rejection))
     .bind(sql(record.suspicion))
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
-pub(super) async fn wanting(
-    db: &mut SqliteConnection,
+pub(super) fn wanting(
+    db: &Db,
     workers: usize,
     barred_since_ms: i64,
 ) -> Result<Vec<Wanting>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT session.id, session.no, session.stream, session.pixels_per_s, stream.spec, \
          (SELECT COUNT(*) FROM stream_lease WHERE stream_lease.session = session.no \
          AND stream_lease.ended_ms IS NULL) AS standing \
          FROM session JOIN stream ON stream.id = session.stream \
          WHERE session.ended_ms IS NULL ORDER BY standing, session.no",
     )
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     let mut wanting = Vec::new();
     for row in &rows {
         let standing = count(row, "standing")?;
@@ -120,36 +104,31 @@ pub(super) async fn wanting(
             continue;
         }
         let spec: StreamSpec = json(row.try_get("spec")?)?;
-        let funds = funds(db, StreamId(bytes(row, "stream")?), &spec).await?;
+        let funds = funds(db, StreamId(bytes(row, "stream")?), &spec)?;
         wanting.push(Wanting {
             pays: spec.max_price.zip(funds),
             session: SessionId(bytes(row, "id")?),
             ladder: spec.ladder,
             pixels_per_s: count(row, "pixels_per_s")?,
             standing: usize::try_from(standing).unwrap_or(usize::MAX),
-            barred: barred(db, row.try_get("no")?, barred_since_ms).await?,
+            barred: barred(db, row.try_get("no")?, barred_since_ms)?,
         });
     }
     Ok(wanting)
 }
 
-async fn barred(
-    db: &mut SqliteConnection,
-    session: i64,
-    since_ms: i64,
-) -> Result<Vec<NodeId>, StoreError> {
-    let rows = sqlx::query(
+fn barred(db: &Db, session: i64, since_ms: i64) -> Result<Vec<NodeId>, StoreError> {
+    let rows = query(
         "SELECT DISTINCT node FROM stream_lease \
          WHERE session = $1 AND (ended_ms IS NULL OR (replaced = 1 AND ended_ms > $2))",
     )
     .bind(session)
     .bind(since_ms)
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     rows.iter().map(|row| Ok(NodeId(bytes(row, "node")?))).collect()
 }
 
-fn record(row: &SqliteRow) -> Result<Record, StoreError> {
+fn record(row: &Row) -> Result<Record, StoreError> {
     Ok(Record {
         segments: count(row, "segments")?,
         failures: count(row, "worker_failures")?,
@@ -160,13 +139,10 @@ fn record(row: &SqliteRow) -> Result<Record, StoreError> {
     })
 }
 
-pub(super) async fn candidates(
-    db: &mut SqliteConnection,
-    nodes: &[NodeId],
-) -> Result<Vec<Candidate>, StoreError> {
+pub(super) fn candidates(db: &Db, nodes: &[NodeId]) -> Result<Vec<Candidate>, StoreError> {
     let mut candidates = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let row = sqlx::query(concat!(
+        let row = query(concat!(
             "SELECT worker.*, worker.failures AS worker_failures, held.* FROM worker, (SELECT ",
             sum!("pixels_per_s"),
             " AS held, ",
@@ -175,8 +151,7 @@ pub(super) async fn candidates(
              WHERE worker.id = $1",
         ))
         .bind(&node.0[..])
-        .fetch_optional(&mut *db)
-        .await?;
+        .fetch_optional(db)?;
         let Some(row) = row else { continue };
         candidates.push(Candidate {
             node: *node,
@@ -189,16 +164,16 @@ pub(super) async fn candidates(
     Ok(candidates)
 }
 
-pub(super) async fn grant(
-    db: &mut SqliteConnection,
+pub(super) fn grant(
+    db: &Db,
     ask: &StreamLeaseAsk,
 ) -> Result<Option<StreamLeaseGranted>, StoreError> {
-    let found = Session::find(db, ask.session).await?;
+    let found = Session::find(db, ask.session)?;
     let Some(session) = found.filter(|session| session.view.ended_ms.is_none()) else {
         return Ok(None);
     };
-    let seq = next(db, "stream_lease").await?;
-    let added = sqlx::query(
+    let seq = next(db, "stream_lease")?;
+    let added = query(
         "INSERT INTO stream_lease (id, seq, session, node, price, pixels_per_s, bits_per_s, \
          granted_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
     )
@@ -210,20 +185,18 @@ pub(super) async fn grant(
     .bind(sql(ask.pixels_per_s))
     .bind(sql(ask.bits_per_s))
     .bind(ask.now_ms)
-    .execute(&mut *db)
-    .await?;
-    if added.rows_affected() == 0 {
+    .execute(db)?;
+    if added == 0 {
         return Ok(None);
     }
-    sqlx::query("UPDATE worker SET last_seen_ms = $2 WHERE id = $1 AND last_seen_ms < $2")
+    query("UPDATE worker SET last_seen_ms = $2 WHERE id = $1 AND last_seen_ms < $2")
         .bind(&ask.node.0[..])
         .bind(ask.now_ms)
-        .execute(&mut *db)
-        .await?;
+        .execute(db)?;
     Ok(Some(StreamLeaseGranted {
         generation: Generation(session.generation),
         gateway: session.view.gateway,
-        doors: streams::doors_of(db, session.view.gateway).await?,
+        doors: streams::doors_of(db, session.view.gateway)?,
         ladder: session.spec.ladder,
     }))
 }
@@ -243,13 +216,13 @@ macro_rules! select {
     };
 }
 
-fn read(row: &SqliteRow) -> Result<StreamLease, StoreError> {
+fn read(row: &Row) -> Result<StreamLease, StoreError> {
     Ok(StreamLease {
         id: LeaseId(bytes(row, "id")?),
         session: SessionId(bytes(row, "session")?),
         node: NodeId(bytes(row, "node")?),
         granted_ms: row.try_get("granted_ms")?,
-        standing: row.try_get::<Option<i64>, _>("ended_ms")?.is_none(),
+        standing: row.try_get::<Option<i64>>("ended_ms")?.is_none(),
         pixels_per_s: count(row, "pixels_per_s")?,
         bits_per_s: count(row, "bits_per_s")?,
         failures: count(row, "failures")?,
@@ -257,46 +230,34 @@ fn read(row: &SqliteRow) -> Result<StreamLease, StoreError> {
     })
 }
 
-pub(super) async fn find(
-    db: &mut SqliteConnection,
-    id: LeaseId,
-) -> Result<Option<StreamLease>, StoreError> {
-    let row = sqlx::query(select!("WHERE stream_lease.id = $1"))
-        .bind(&id.0[..])
-        .fetch_optional(db)
-        .await?;
+pub(super) fn find(db: &Db, id: LeaseId) -> Result<Option<StreamLease>, StoreError> {
+    let row = query(select!("WHERE stream_lease.id = $1")).bind(&id.0[..]).fetch_optional(db)?;
     row.as_ref().map(read).transpose()
 }
 
-pub(super) async fn standing(db: &mut SqliteConnection) -> Result<Vec<StreamLease>, StoreError> {
-    let rows =
-        sqlx::query(select!("WHERE stream_lease.ended_ms IS NULL ORDER BY stream_lease.seq"))
-            .fetch_all(db)
-            .await?;
+pub(super) fn standing(db: &Db) -> Result<Vec<StreamLease>, StoreError> {
+    let rows = query(select!("WHERE stream_lease.ended_ms IS NULL ORDER BY stream_lease.seq"))
+        .fetch_all(db)?;
     rows.iter().map(read).collect()
 }
 
-pub(super) async fn of_session(
-    db: &mut SqliteConnection,
-    id: SessionId,
-) -> Result<Vec<StreamLease>, StoreError> {
-    let rows = sqlx::query(select!(
+pub(super) fn of_session(db: &Db, id: SessionId) -> Result<Vec<StreamLease>, StoreError> {
+    let rows = query(select!(
         "WHERE session.id = $1 AND stream_lease.ended_ms IS NULL ORDER BY stream_lease.seq"
     ))
     .bind(&id.0[..])
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     rows.iter().map(read).collect()
 }
 
-pub(super) async fn end(
-    db: &mut SqliteConnection,
+pub(super) fn end(
+    db: &Db,
     id: LeaseId,
     of: Option<NodeId>,
     end: &StreamLeaseEnd,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let ended = sqlx::query(
+    let ended = query(
         "UPDATE stream_lease SET ended_ms = $3, ended_because = $4, replaced = $5 \
          WHERE id = $1 AND ended_ms IS NULL AND ($2 IS NULL OR node = $2)",
     )
@@ -305,35 +266,28 @@ pub(super) async fn end(
     .bind(now_ms)
     .bind(&end.because)
     .bind(i64::from(end.bar))
-    .execute(db)
-    .await?;
-    Ok(ended.rows_affected() > 0)
+    .execute(db)?;
+    Ok(ended > 0)
 }
 
-pub(super) async fn note_failures(
-    db: &mut SqliteConnection,
-    id: LeaseId,
-    failures: u64,
-) -> Result<(), StoreError> {
-    let Some(lease) = find(db, id).await? else { return Ok(()) };
+pub(super) fn note_failures(db: &Db, id: LeaseId, failures: u64) -> Result<(), StoreError> {
+    let Some(lease) = find(db, id)? else { return Ok(()) };
     let Some(more) = failures.checked_sub(lease.failures).filter(|more| *more > 0) else {
         return Ok(());
     };
-    sqlx::query("UPDATE stream_lease SET failures = $2 WHERE id = $1")
+    query("UPDATE stream_lease SET failures = $2 WHERE id = $1")
         .bind(&id.0[..])
         .bind(sql(failures))
-        .execute(&mut *db)
-        .await?;
-    sqlx::query(concat!("UPDATE worker SET ", grown!("failures", "$2"), " WHERE id = $1"))
+        .execute(db)?;
+    query(concat!("UPDATE worker SET ", grown!("failures", "$2"), " WHERE id = $1"))
         .bind(&lease.node.0[..])
         .bind(sql(more))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-pub(super) async fn totals(db: &mut SqliteConnection) -> Result<LiveTotals, StoreError> {
-    let row = sqlx::query(concat!(
+pub(super) fn totals(db: &Db) -> Result<LiveTotals, StoreError> {
+    let row = query(concat!(
         "SELECT COUNT(*) AS sessions, \
          CAST(COALESCE(SUM(CASE WHEN ended_ms IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) AS live, \
          CAST(COALESCE(SUM(segments), 0) AS BIGINT) AS segments, \
@@ -348,8 +302,7 @@ pub(super) async fn totals(db: &mut SqliteConnection) -> Result<LiveTotals, Stor
          (SELECT COUNT(*) FROM delivery WHERE state = 0) AS pending, \
          (SELECT COUNT(*) FROM delivery WHERE state = 2) AS failed FROM session",
     ))
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     Ok(LiveTotals {
         streams: count(&row, "streams")?,
         sessions_live: count(&row, "live")?,

@@ -1,9 +1,9 @@
-//! The one task that writes: it takes every change that waits, makes them in one transaction, and
+//! The one thread that writes: it takes every change that waits, makes them in one transaction, and
 //! acknowledges them after its COMMIT. A sync of the disk is shared by all that came meanwhile.
 
+use super::db::{Db, query};
 use crate::store::StoreError;
-use futures::future::BoxFuture;
-use sqlx::{Connection, SqliteConnection};
+use std::io;
 use tokio::sync::{mpsc, oneshot};
 
 /// Changes that may wait; more are refused as [`StoreError::Busy`].
@@ -19,10 +19,7 @@ pub(super) struct Writer {
 
 /// A change, and after it was made, its answer.
 trait Change: Send {
-    fn make<'c>(
-        &'c mut self,
-        db: &'c mut SqliteConnection,
-    ) -> BoxFuture<'c, Result<(), StoreError>>;
+    fn make(&mut self, db: &Db) -> Result<(), StoreError>;
     fn acknowledge(self: Box<Self>);
     fn refuse(self: Box<Self>, error: StoreError);
 }
@@ -35,18 +32,13 @@ struct Waiting<F, T> {
 
 impl<F, T> Change for Waiting<F, T>
 where
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+    F: FnOnce(&Db) -> Result<T, StoreError> + Send,
     T: Send,
 {
-    fn make<'c>(
-        &'c mut self,
-        db: &'c mut SqliteConnection,
-    ) -> BoxFuture<'c, Result<(), StoreError>> {
-        Box::pin(async move {
-            let work = self.work.take().expect("a change is made once");
-            self.answer = Some(work(db).await?);
-            Ok(())
-        })
+    fn make(&mut self, db: &Db) -> Result<(), StoreError> {
+        let work = self.work.take().expect("a change is made once");
+        self.answer = Some(work(db)?);
+        Ok(())
     }
 
     fn acknowledge(self: Box<Self>) {
@@ -61,80 +53,73 @@ where
 }
 
 impl Writer {
-    /// Starts the task. It ends when the last `Writer` is dropped.
-    pub(super) fn start(db: SqliteConnection) -> Self {
+    /// Starts the thread. It ends when the last `Writer` is dropped.
+    pub(super) fn start(db: Db) -> io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(write_all(db, waiting));
-        Self { queue }
+        let named = std::thread::Builder::new().name("store-writer".into());
+        named.spawn(move || write_all(&db, waiting))?;
+        Ok(Self { queue })
     }
 
     /// Makes a change. It is durable when this returns.
     pub(super) async fn run<F, T>(&self, work: F) -> Result<T, StoreError>
     where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>>
-            + Send
-            + 'static,
+        F: FnOnce(&Db) -> Result<T, StoreError> + Send + 'static,
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let change = Waiting { work: Some(work), answer: None, reply };
-        self.queue.try_send(Box::new(change)).map_err(|_| StoreError::Busy)?;
-        answer.await.map_err(|_| StoreError::Database(sqlx::Error::WorkerCrashed))?
+        self.queue.try_send(Box::new(change)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
+        })?;
+        answer.await.map_err(|_| StoreError::Stopped)?
     }
 }
 
-async fn write_all(mut db: SqliteConnection, mut waiting: mpsc::Receiver<Box<dyn Change>>) {
+fn write_all(db: &Db, mut waiting: mpsc::Receiver<Box<dyn Change>>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        match write(&mut db, &mut batch).await {
-            Ok(()) => batch.drain(..).for_each(|change| change.acknowledge()),
+    while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+        match write(db, &mut batch) {
+            Ok(()) => batch.drain(..).for_each(Change::acknowledge),
             Err(error) => {
                 tracing::error!(%error, changes = batch.len(), "a transaction failed");
-                if let Err(error) = roll_back(&mut db).await {
+                if let Err(error) = roll_back(db) {
                     tracing::error!(%error, "and could not be rolled back");
                 }
+                let why = error.to_string();
                 for change in batch.drain(..) {
-                    change.refuse(StoreError::Database(sqlx::Error::Protocol(error.to_string())));
+                    change.refuse(StoreError::NotKept(why.clone()));
                 }
             }
         }
     }
-    if let Err(error) = db.close().await {
-        tracing::error!(%error, "the database did not close cleanly");
-    }
 }
 
 /// One transaction. A change that fails is undone and refused by itself, and leaves the batch.
-async fn write(
-    db: &mut SqliteConnection,
-    batch: &mut Vec<Box<dyn Change>>,
-) -> Result<(), sqlx::Error> {
-    execute(db, "BEGIN IMMEDIATE").await?;
+fn write(db: &Db, batch: &mut Vec<Box<dyn Change>>) -> Result<(), StoreError> {
+    query("BEGIN IMMEDIATE").execute(db)?;
     let mut at = 0;
     while at < batch.len() {
-        execute(db, "SAVEPOINT change").await?;
-        let made = batch[at].make(db).await;
+        query("SAVEPOINT change").execute(db)?;
+        let made = batch[at].make(db);
         if let Err(error) = made {
-            execute(db, "ROLLBACK TO change").await?;
-            execute(db, "RELEASE change").await?;
+            query("ROLLBACK TO change").execute(db)?;
+            query("RELEASE change").execute(db)?;
             tracing::error!(%error, "a change could not be made");
             batch.remove(at).refuse(error);
         } else {
-            execute(db, "RELEASE change").await?;
+            query("RELEASE change").execute(db)?;
             at += 1;
         }
     }
-    execute(db, "COMMIT").await
+    query("COMMIT").execute(db).map(|_| ())
 }
 
-async fn roll_back(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+fn roll_back(db: &Db) -> Result<(), StoreError> {
     // After a failed COMMIT there may or may not be a transaction left to roll back.
-    match execute(db, "ROLLBACK").await {
-        Err(error) if error.to_string().contains("no transaction is active") => Ok(()),
-        other => other,
+    if db.is_in_transaction() {
+        query("ROLLBACK").execute(db)?;
     }
-}
-
-async fn execute(db: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(db).await.map(|_| ())
+    Ok(())
 }

@@ -1,16 +1,15 @@
 //! Streams whose owner pays: what is put aside for them, owed to their workers, booked and returned.
 
+use super::super::db::{Db, Row, query};
 use super::super::ledger::{balance, balances, book, book_or_fail};
 use super::super::rows::{bytes, corrupt, count, json, sql};
-use super::super::{SqliteConnection, receipt, workers};
+use super::super::{receipt, workers};
 use super::epochs::open_epoch;
 use super::escrows::{CLOSED, ENDED, STANDS, is_owed_out_of};
 use crate::auth::TokenId;
 use crate::store::StoreError;
 use crate::store::money::{Booked, Escrow, SpentEscrow};
 use crate::store::stream_pay::{Batch, Forfeit, Funded, Funds, PaidLease, Unbooked};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use tessera_ledger::{Account, Cause, Delivered, FeeTerms, LedgerError, Payer, Purse};
 use tessera_protocol::money::stream_ceiling;
 use tessera_protocol::stream::view::StreamSpec;
@@ -26,31 +25,28 @@ mod pay {
 }
 
 /// What a stream's workers are paid from; `None` where its owner pays nobody.
-pub(in crate::store::sqlite) async fn funds(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn funds(
+    db: &Db,
     stream: StreamId,
     spec: &StreamSpec,
 ) -> Result<Option<Funds>, StoreError> {
     if spec.max_price.is_none() {
         return Ok(None);
     }
-    let row = sqlx::query(
-        "SELECT deposited, charged, fee, escrow, escrow_until_ms FROM stream WHERE id = $1",
-    )
-    .bind(&stream.0[..])
-    .fetch_one(&mut *db)
-    .await?;
-    let leases = sqlx::query(
+    let row =
+        query("SELECT deposited, charged, fee, escrow, escrow_until_ms FROM stream WHERE id = $1")
+            .bind(&stream.0[..])
+            .fetch_one(db)?;
+    let leases = query(
         "SELECT price, unbooked FROM stream_lease \
          WHERE unbooked > 0 AND session IN (SELECT no FROM session WHERE stream = $1)",
     )
     .bind(&stream.0[..])
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     let pending = pay_for(&leases, "unbooked")?;
-    let escrow = row.try_get::<i64, _>("escrow")?;
+    let escrow = row.try_get::<i64>("escrow")?;
     let aside = match escrow {
-        STANDS => in_account(db, Account::Stream(stream)).await?,
+        STANDS => in_account(db, Account::Stream(stream))?,
         _ => Amount::ZERO,
     };
     Ok(Some(Funds {
@@ -65,7 +61,7 @@ pub(in crate::store::sqlite) async fn funds(
 }
 
 /// What leases would be paid for the pixels in a column, each rounded up.
-fn pay_for(leases: &[SqliteRow], pixels: &str) -> Result<Amount, StoreError> {
+fn pay_for(leases: &[Row], pixels: &str) -> Result<Amount, StoreError> {
     let mut sum = Amount::ZERO;
     for lease in leases {
         let price = PixelPrice(count(lease, "price")?);
@@ -84,22 +80,16 @@ pub(super) struct Encoded {
     pub(super) unpaid: Amount,
 }
 
-pub(super) async fn encoded_by(
-    db: &mut SqliteConnection,
-    node: NodeId,
-) -> Result<Encoded, StoreError> {
-    let leases =
-        sqlx::query("SELECT price, unbooked FROM stream_lease WHERE unbooked > 0 AND node = $1")
-            .bind(&node.0[..])
-            .fetch_all(&mut *db)
-            .await?;
-    let forfeited = sqlx::query(
+pub(super) fn encoded_by(db: &Db, node: NodeId) -> Result<Encoded, StoreError> {
+    let leases = query("SELECT price, unbooked FROM stream_lease WHERE unbooked > 0 AND node = $1")
+        .bind(&node.0[..])
+        .fetch_all(db)?;
+    let forfeited = query(
         "SELECT price, rejected, unpaid FROM stream_lease \
          WHERE node = $1 AND (rejected > 0 OR unpaid > 0)",
     )
     .bind(&node.0[..])
-    .fetch_all(db)
-    .await?;
+    .fetch_all(db)?;
     Ok(Encoded {
         pending: pay_for(&leases, "unbooked")?,
         rejected: pay_for(&forfeited, "rejected")?,
@@ -107,72 +97,68 @@ pub(super) async fn encoded_by(
     })
 }
 
-async fn in_account(db: &mut SqliteConnection, account: Account) -> Result<Amount, StoreError> {
-    let balance = balance(db, &account).await?;
+fn in_account(db: &Db, account: Account) -> Result<Amount, StoreError> {
+    let balance = balance(db, &account)?;
     Ok(Amount(u64::try_from(balance).unwrap_or(0)))
 }
 
-pub(in crate::store::sqlite) async fn fund(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn fund(
+    db: &Db,
     stream: StreamId,
     escrow: Escrow,
     fee: FeeTerms,
     now_ms: i64,
 ) -> Result<Funded, StoreError> {
-    let row = sqlx::query("SELECT owner, ended, escrow, fundings FROM stream WHERE id = $1")
+    let row = query("SELECT owner, ended, escrow, fundings FROM stream WHERE id = $1")
         .bind(&stream.0[..])
-        .fetch_one(&mut *db)
-        .await?;
-    if row.try_get::<i64, _>("ended")? != 0 || row.try_get::<i64, _>("escrow")? > STANDS {
+        .fetch_one(db)?;
+    if row.try_get::<i64>("ended")? != 0 || row.try_get::<i64>("escrow")? > STANDS {
         return Ok(Funded::Ended);
     }
-    let amount = note_deposit(db, stream, escrow.deposited, now_ms).await?;
+    let amount = note_deposit(db, stream, escrow.deposited, now_ms)?;
     if amount.is_zero() {
         return Ok(Funded::Nothing);
     }
     let (payer, part) = (Payer(bytes(&row, "owner")?), count(&row, "fundings")?);
     let part = u32::try_from(part).map_err(corrupt)?;
-    book_or_fail(db, &Cause::StreamFunded { stream, payer, part, amount, fee }, now_ms).await?;
-    sqlx::query(
+    book_or_fail(db, &Cause::StreamFunded { stream, payer, part, amount, fee }, now_ms)?;
+    query(
         "UPDATE stream SET escrow = $2, escrow_until_ms = $3, fundings = fundings + 1 WHERE id = $1",
     )
     .bind(&stream.0[..])
     .bind(STANDS)
     .bind(escrow.stands_until_ms)
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(Funded::By(amount))
 }
 
 /// Books what was deposited for a stream since the books last heard; how much that is.
-pub(in crate::store::sqlite) async fn note_deposit(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn note_deposit(
+    db: &Db,
     stream: StreamId,
     deposited: Amount,
     now_ms: i64,
 ) -> Result<Amount, StoreError> {
-    let row = sqlx::query("SELECT owner, deposited FROM stream WHERE id = $1")
+    let row = query("SELECT owner, deposited FROM stream WHERE id = $1")
         .bind(&stream.0[..])
-        .fetch_one(&mut *db)
-        .await?;
+        .fetch_one(db)?;
     let known = Amount(count(&row, "deposited")?);
     let Some(more) = deposited.checked_sub(known).filter(|more| !more.is_zero()) else {
         return Ok(Amount::ZERO);
     };
     let payer = Payer(bytes(&row, "owner")?);
     let id = format!("stream/{stream}/{}", deposited.0);
-    book_or_fail(db, &Cause::Deposited { id, payer, amount: more }, now_ms).await?;
-    sqlx::query("UPDATE stream SET deposited = $2 WHERE id = $1")
+    book_or_fail(db, &Cause::Deposited { id, payer, amount: more }, now_ms)?;
+    query("UPDATE stream SET deposited = $2 WHERE id = $1")
         .bind(&stream.0[..])
         .bind(sql(deposited.0))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(more)
 }
 
 /// Notes what a claim that counts is to be paid with, where its lease has a price.
-pub(in crate::store::sqlite) async fn owe(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn owe(
+    db: &Db,
     session: i64,
     segment: SegmentNumber,
     receipt: &ClaimReceipt,
@@ -181,13 +167,12 @@ pub(in crate::store::sqlite) async fn owe(
     let lease = &receipt.claim.lease.0[..];
     let pixels: u64 = receipt.claim.renditions.iter().map(|result| result.pixels).sum();
     let owed =
-        sqlx::query("UPDATE stream_lease SET unbooked = unbooked + $2 WHERE id = $1 AND price > 0")
+        query("UPDATE stream_lease SET unbooked = unbooked + $2 WHERE id = $1 AND price > 0")
             .bind(lease)
             .bind(sql(pixels))
-            .execute(&mut *db)
-            .await?;
-    let pay = if owed.rows_affected() > 0 && pixels > 0 { pay::TO_COME } else { 0 };
-    sqlx::query(
+            .execute(db)?;
+    let pay = if owed > 0 && pixels > 0 { pay::TO_COME } else { 0 };
+    query(
         "UPDATE segment SET lease = $3, pixels = $4, at_ms = $5, pay = $6 \
          WHERE session = $1 AND number = $2",
     )
@@ -197,26 +182,22 @@ pub(in crate::store::sqlite) async fn owe(
     .bind(sql(pixels))
     .bind(now_ms)
     .bind(pay)
-    .execute(db)
-    .await?;
+    .execute(db)?;
     Ok(())
 }
 
-pub(in crate::store::sqlite) async fn paid_leases(
-    db: &mut SqliteConnection,
-) -> Result<Vec<PaidLease>, StoreError> {
-    let rows = sqlx::query(
+pub(in crate::store::sqlite) fn paid_leases(db: &Db) -> Result<Vec<PaidLease>, StoreError> {
+    let rows = query(
         "SELECT stream_lease.id AS lease, price, stream_lease.pixels_per_s, stream.id, spec \
          FROM stream_lease JOIN session ON session.no = stream_lease.session \
          JOIN stream ON stream.id = session.stream \
          WHERE stream_lease.ended_ms IS NULL AND price > 0 ORDER BY stream_lease.seq",
     )
-    .fetch_all(&mut *db)
-    .await?;
+    .fetch_all(db)?;
     let mut leases = Vec::with_capacity(rows.len());
     for row in &rows {
         let spec: StreamSpec = json(row.try_get("spec")?)?;
-        let funds = funds(db, StreamId(bytes(row, "id")?), &spec).await?;
+        let funds = funds(db, StreamId(bytes(row, "id")?), &spec)?;
         leases.push(PaidLease {
             lease: LeaseId(bytes(row, "lease")?),
             price: PixelPrice(count(row, "price")?),
@@ -227,13 +208,13 @@ pub(in crate::store::sqlite) async fn paid_leases(
     Ok(leases)
 }
 
-pub(in crate::store::sqlite) async fn unbooked(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn unbooked(
+    db: &Db,
     after: i64,
     until_ms: i64,
     limit: u32,
 ) -> Result<Option<(i64, Unbooked)>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT stream_lease.*, session.id AS session_id, stream.id AS stream, stream.ended AS over \
          FROM stream_lease JOIN session ON session.no = stream_lease.session \
          JOIN stream ON stream.id = session.stream \
@@ -243,43 +224,41 @@ pub(in crate::store::sqlite) async fn unbooked(
     )
     .bind(after)
     .bind(until_ms)
-    .fetch_optional(&mut *db)
-    .await?;
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
     let (lease, node) = (LeaseId(bytes(&row, "id")?), NodeId(bytes(&row, "node")?));
     let session = SessionId(bytes(&row, "session_id")?);
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT number, receipt FROM segment WHERE lease = $1 AND pay = 1 AND at_ms <= $2 \
          ORDER BY number LIMIT $3",
     )
     .bind(&lease.0[..])
     .bind(until_ms)
     .bind(limit)
-    .fetch_all(&mut *db)
-    .await?;
-    let unpack = |row: &SqliteRow| {
+    .fetch_all(db)?;
+    let unpack = |row: &Row| {
         let number = SegmentNumber(count(row, "number")?);
         receipt::unpack(row.try_get("receipt")?, session, number)
     };
     let stream = StreamId(bytes(&row, "stream")?);
-    let record = workers::record_of(db, node).await?;
+    let record = workers::record_of(db, node)?;
     let unbooked = Unbooked {
         stream,
         lease,
         node,
         barred: record.as_ref().is_some_and(is_barred),
-        stream_goes_on: row.try_get::<i64, _>("over")? == 0,
+        stream_goes_on: row.try_get::<i64>("over")? == 0,
         part: u32::try_from(count(&row, "parts")?).map_err(corrupt)?,
         before: count(&row, "booked")?,
         price: PixelPrice(count(&row, "price")?),
-        left: in_account(db, Account::Stream(stream)).await?,
+        left: in_account(db, Account::Stream(stream))?,
         receipts: rows.iter().map(unpack).collect::<Result<_, _>>()?,
     };
     Ok(Some((row.try_get("seq")?, unbooked)))
 }
 
-pub(in crate::store::sqlite) async fn book_segments(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn book_segments(
+    db: &Db,
     cause: &Cause,
     of: Batch,
     now_ms: i64,
@@ -287,59 +266,51 @@ pub(in crate::store::sqlite) async fn book_segments(
     let Cause::SegmentsDelivered { delivered, stream, part, .. } = cause else {
         return Ok(Booked::Refused(LedgerError::Nothing));
     };
-    let booked = book(db, cause, now_ms).await?;
+    let booked = book(db, cause, now_ms)?;
     let Booked::Now(postings) = &booked else { return Ok(booked) };
-    let pixels = settle(db, of, pay::BOOKED, Some(*part)).await?;
+    let pixels = settle(db, of, pay::BOOKED, Some(*part))?;
     if pixels != delivered.pixels() {
         return Err(corrupt(format!("lease {} has other segments", delivered.lease())));
     }
-    sqlx::query("UPDATE stream_lease SET booked = booked + $2, parts = parts + 1 WHERE id = $1")
+    query("UPDATE stream_lease SET booked = booked + $2, parts = parts + 1 WHERE id = $1")
         .bind(&delivered.lease().0[..])
         .bind(sql(pixels))
-        .execute(&mut *db)
-        .await?;
+        .execute(db)?;
     let aside = Account::Stream(*stream);
     let charged = postings.iter().filter(|posting| posting.account == aside);
-    sqlx::query("UPDATE stream SET charged = charged - $2 WHERE id = $1")
+    query("UPDATE stream SET charged = charged - $2 WHERE id = $1")
         .bind(&stream.0[..])
         .bind(charged.map(|posting| posting.amount).sum::<i64>())
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(booked)
 }
 
-pub(in crate::store::sqlite) async fn forfeit(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn forfeit(
+    db: &Db,
     of: Batch,
     because: Forfeit,
 ) -> Result<(), StoreError> {
-    let pixels = settle(db, of, pay::NEVER, None).await?;
+    let pixels = settle(db, of, pay::NEVER, None)?;
     let sql_text = match because {
         Forfeit::Rejected => "UPDATE stream_lease SET rejected = rejected + $2 WHERE id = $1",
         Forfeit::Unpaid => "UPDATE stream_lease SET unpaid = unpaid + $2 WHERE id = $1",
     };
-    sqlx::query(sql_text).bind(&of.lease.0[..]).bind(sql(pixels)).execute(db).await?;
+    query(sql_text).bind(&of.lease.0[..]).bind(sql(pixels)).execute(db)?;
     Ok(())
 }
 
 /// Takes segments out of those that wait; how many pixels they are.
-async fn settle(
-    db: &mut SqliteConnection,
-    of: Batch,
-    pay: i64,
-    part: Option<u32>,
-) -> Result<u64, StoreError> {
-    let row = sqlx::query(
+fn settle(db: &Db, of: Batch, pay: i64, part: Option<u32>) -> Result<u64, StoreError> {
+    let row = query(
         "SELECT COALESCE(SUM(pixels), 0) AS pixels FROM segment \
          WHERE lease = $1 AND pay = 1 AND number <= $2 AND at_ms <= $3",
     )
     .bind(&of.lease.0[..])
     .bind(sql(of.last.0))
     .bind(of.until_ms)
-    .fetch_one(&mut *db)
-    .await?;
+    .fetch_one(db)?;
     let pixels = count(&row, "pixels")?;
-    sqlx::query(
+    query(
         "UPDATE segment SET pay = $4, part = $5 \
          WHERE lease = $1 AND pay = 1 AND number <= $2 AND at_ms <= $3",
     )
@@ -348,29 +319,26 @@ async fn settle(
     .bind(of.until_ms)
     .bind(pay)
     .bind(part)
-    .execute(&mut *db)
-    .await?;
-    sqlx::query("UPDATE stream_lease SET unbooked = unbooked - $2 WHERE id = $1")
+    .execute(db)?;
+    query("UPDATE stream_lease SET unbooked = unbooked - $2 WHERE id = $1")
         .bind(&of.lease.0[..])
         .bind(sql(pixels))
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(pixels)
 }
 
-pub(in crate::store::sqlite) async fn is_delivered(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn is_delivered(
+    db: &Db,
     delivered: &Delivered,
     part: u32,
 ) -> Result<bool, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT COUNT(*) AS segments, COALESCE(SUM(pixels), 0) AS pixels FROM segment \
          WHERE lease = $1 AND part = $2 AND pay = 2 AND receipt IS NOT NULL",
     )
     .bind(&delivered.lease().0[..])
     .bind(part)
-    .fetch_one(db)
-    .await?;
+    .fetch_one(db)?;
     let found = (count(&row, "segments")?, count(&row, "pixels")?);
     Ok(found == (u64::from(delivered.segments()), delivered.pixels()))
 }
@@ -383,37 +351,36 @@ const OVER: &str = "SELECT id, owner, escrow FROM stream WHERE escrow IN (1, 2) 
      WHERE session.stream = stream.id AND price > 0 \
      AND (unbooked > 0 OR stream_lease.ended_ms IS NULL)) ORDER BY seq LIMIT $3";
 
-pub(in crate::store::sqlite) async fn spent(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn spent(
+    db: &Db,
     quiet_ms: i64,
     expired_ms: i64,
     limit: u32,
 ) -> Result<Vec<SpentEscrow>, StoreError> {
-    let rows =
-        sqlx::query(OVER).bind(quiet_ms).bind(expired_ms).bind(limit).fetch_all(&mut *db).await?;
+    let rows = query(OVER).bind(quiet_ms).bind(expired_ms).bind(limit).fetch_all(db)?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let balances = balances(db).await?;
-    let settling = open_epoch(db).await?;
-    let spent = |row: &SqliteRow| {
+    let balances = balances(db)?;
+    let settling = open_epoch(db)?;
+    let spent = |row: &Row| {
         let purse = Purse::Stream(StreamId(bytes(row, "id")?));
         Ok(SpentEscrow {
             purse,
             owner: TokenId(bytes(row, "owner")?),
-            ended: row.try_get::<i64, _>("escrow")? == ENDED,
+            ended: row.try_get::<i64>("escrow")? == ENDED,
             owed: is_owed_out_of(purse, &balances, settling.as_ref()),
         })
     };
     rows.iter().map(spent).collect()
 }
 
-pub(in crate::store::sqlite) async fn end(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn end(
+    db: &Db,
     stream: StreamId,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let fee = match book(db, &Cause::StreamEnded { stream }, now_ms).await? {
+    let fee = match book(db, &Cause::StreamEnded { stream }, now_ms)? {
         Booked::Now(postings) => {
             let fee = postings.iter().filter(|one| matches!(one.account, Account::Owed { .. }));
             fee.map(|posting| posting.amount).sum::<i64>()
@@ -421,28 +388,26 @@ pub(in crate::store::sqlite) async fn end(
         Booked::Before => 0,
         Booked::Refused(refused) => return Err(StoreError::Ledger(refused)),
     };
-    sqlx::query("UPDATE stream SET escrow = $2, fee = fee + $3 WHERE id = $1")
+    query("UPDATE stream SET escrow = $2, fee = fee + $3 WHERE id = $1")
         .bind(&stream.0[..])
         .bind(ENDED)
         .bind(fee)
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }
 
-pub(in crate::store::sqlite) async fn close(
-    db: &mut SqliteConnection,
+pub(in crate::store::sqlite) fn close(
+    db: &Db,
     stream: StreamId,
     refund: Option<Cause>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     if let Some(refund) = refund {
-        book_or_fail(db, &refund, now_ms).await?;
+        book_or_fail(db, &refund, now_ms)?;
     }
-    sqlx::query("UPDATE stream SET escrow = $2 WHERE id = $1")
+    query("UPDATE stream SET escrow = $2 WHERE id = $1")
         .bind(&stream.0[..])
         .bind(CLOSED)
-        .execute(db)
-        .await?;
+        .execute(db)?;
     Ok(())
 }

@@ -1,0 +1,288 @@
+//! Questions in SQL and what comes back: the one place that knows the driver.
+//!
+//! Everything here blocks. A question runs on the thread that asks it, so that one costs what SQLite takes for it
+//! and no change of threads. Parameters are numbered, `$1` and on, as PostgreSQL has them, too.
+
+use crate::store::StoreError;
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// More than there are different questions: each is compiled once for each connection.
+const STATEMENTS: usize = 512;
+/// How long another connection may hold a lock that is wanted here.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// In this order, each once.
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../../migrations/0001_farm.sql")),
+    M::up(include_str!("../../../migrations/0002_live.sql")),
+    M::up(include_str!("../../../migrations/0003_uplink.sql")),
+    M::up(include_str!("../../../migrations/0004_proof.sql")),
+    M::up(include_str!("../../../migrations/0005_tolerant.sql")),
+    M::up(include_str!("../../../migrations/0006_records.sql")),
+    M::up(include_str!("../../../migrations/0007_money.sql")),
+    M::up(include_str!("../../../migrations/0008_accounts.sql")),
+    M::up(include_str!("../../../migrations/0009_stream_pay.sql")),
+    M::up(include_str!("../../../migrations/0010_blob_owner.sql")),
+    M::up(include_str!("../../../migrations/0011_job_webhooks.sql")),
+    M::up(include_str!("../../../migrations/0012_forfeited.sql")),
+    M::up(include_str!("../../../migrations/0013_shares.sql")),
+];
+
+/// A connection.
+pub(super) struct Db(Connection);
+
+impl Db {
+    /// Opens the file to write to it, makes it where it is missing, and brings its tables up to date.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        prepare(&connection)?;
+        take_over(&connection)?;
+        let version: i64 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+        anyhow::ensure!(
+            usize::try_from(version).is_ok_and(|version| version <= MIGRATIONS.len()),
+            "its tables are of version {version}, and this farm-master knows {} at most: start the newer one",
+            MIGRATIONS.len()
+        );
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
+        Ok(Self(connection))
+    }
+
+    /// Opens the file to read it.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        prepare(&connection)?;
+        Ok(Self(connection))
+    }
+
+    /// Whether a transaction is open.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        !self.0.is_autocommit()
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// Files of earlier masters count their migrations in a table of another library.
+fn take_over(connection: &Connection) -> Result<(), rusqlite::Error> {
+    if !connection.table_exists(None, "_sqlx_migrations")? {
+        return Ok(());
+    }
+    let count = "SELECT COUNT(*) FROM _sqlx_migrations WHERE success";
+    let done: i64 = connection.query_row(count, (), |row| row.get(0))?;
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; PRAGMA user_version = {done}; DROP TABLE _sqlx_migrations; COMMIT"
+    ))
+}
+
+/// A question, or a change, and what its parameters are.
+pub(super) struct Query<'q> {
+    text: &'q str,
+    values: Vec<ToSqlOutput<'q>>,
+}
+
+pub(super) fn query(text: &str) -> Query<'_> {
+    Query { text, values: Vec::new() }
+}
+
+impl<'q> Query<'q> {
+    /// The next parameter.
+    pub(super) fn bind(mut self, value: impl Parameter<'q>) -> Self {
+        self.values.push(value.to_sql());
+        self
+    }
+
+    /// Makes a change; answers how many rows it was made to.
+    pub(super) fn execute(&self, db: &Db) -> Result<u64, StoreError> {
+        Ok(self.prepare(db)?.raw_execute()? as u64)
+    }
+
+    /// All rows.
+    pub(super) fn fetch_all(&self, db: &Db) -> Result<Vec<Row>, StoreError> {
+        self.fetch(db, usize::MAX)
+    }
+
+    /// The first row, if there is one.
+    pub(super) fn fetch_optional(&self, db: &Db) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch(db, 1)?.pop())
+    }
+
+    /// The first row, which is there.
+    pub(super) fn fetch_one(&self, db: &Db) -> Result<Row, StoreError> {
+        self.fetch_optional(db)?.ok_or(StoreError::Database(rusqlite::Error::QueryReturnedNoRows))
+    }
+
+    fn fetch(&self, db: &Db, most: usize) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.prepare(db)?;
+        let names = statement.column_names();
+        let columns: Rc<[Box<str>]> = names.into_iter().map(Box::from).collect();
+        let mut found = statement.raw_query();
+        let mut rows = Vec::new();
+        while rows.len() < most
+            && let Some(row) = found.next()?
+        {
+            let values = (0..columns.len()).map(|at| row.get::<_, Value>(at));
+            let values = values.collect::<Result<_, _>>()?;
+            rows.push(Row { columns: columns.clone(), values });
+        }
+        Ok(rows)
+    }
+
+    fn prepare<'db>(&self, db: &'db Db) -> Result<CachedStatement<'db>, StoreError> {
+        let mut statement = db.0.prepare_cached(self.text)?;
+        for index in 1..=statement.parameter_count() {
+            // SQLite numbers names in the order in which they appear.
+            let name = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
+            let value = name.and_then(|name| name.parse::<usize>().ok()?.checked_sub(1));
+            let value = value.and_then(|at| self.values.get(at));
+            let value =
+                value.ok_or(rusqlite::Error::InvalidParameterCount(index, self.values.len()))?;
+            statement.raw_bind_parameter(index, value)?;
+        }
+        Ok(statement)
+    }
+}
+
+/// A row that was found.
+pub(super) struct Row {
+    columns: Rc<[Box<str>]>,
+    values: Box<[Value]>,
+}
+
+impl Row {
+    /// What stands in a column; [`StoreError::Corrupt`] where that is of another kind.
+    pub(super) fn try_get<'r, T: Column<'r>>(&'r self, column: &str) -> Result<T, StoreError> {
+        let at = self.columns.iter().position(|name| **name == *column);
+        let value = at.and_then(|at| self.values.get(at));
+        let value = value
+            .ok_or_else(|| rusqlite::Error::InvalidColumnName(column.to_owned()))
+            .map(ValueRef::from)?;
+        T::read(value)
+            .ok_or_else(|| StoreError::Corrupt(format!("{column} holds {}", value.data_type())))
+    }
+}
+
+/// What can stand in a column.
+pub(super) trait Column<'r>: Sized {
+    fn read(value: ValueRef<'r>) -> Option<Self>;
+}
+
+impl Column<'_> for i64 {
+    fn read(value: ValueRef<'_>) -> Option<Self> {
+        value.as_i64().ok()
+    }
+}
+
+impl Column<'_> for u32 {
+    fn read(value: ValueRef<'_>) -> Option<Self> {
+        value.as_i64().ok()?.try_into().ok()
+    }
+}
+
+impl<'r> Column<'r> for &'r str {
+    fn read(value: ValueRef<'r>) -> Option<Self> {
+        value.as_str().ok()
+    }
+}
+
+impl Column<'_> for String {
+    fn read(value: ValueRef<'_>) -> Option<Self> {
+        value.as_str().ok().map(Self::from)
+    }
+}
+
+impl<'r> Column<'r> for &'r [u8] {
+    fn read(value: ValueRef<'r>) -> Option<Self> {
+        value.as_blob().ok()
+    }
+}
+
+impl Column<'_> for Vec<u8> {
+    fn read(value: ValueRef<'_>) -> Option<Self> {
+        value.as_blob().ok().map(Self::from)
+    }
+}
+
+impl<'r, T: Column<'r>> Column<'r> for Option<T> {
+    fn read(value: ValueRef<'r>) -> Option<Self> {
+        match value {
+            ValueRef::Null => Some(None),
+            value => T::read(value).map(Some),
+        }
+    }
+}
+
+/// What can be a parameter.
+pub(super) trait Parameter<'q> {
+    fn to_sql(self) -> ToSqlOutput<'q>;
+}
+
+impl<'q> Parameter<'q> for &'q [u8] {
+    fn to_sql(self) -> ToSqlOutput<'q> {
+        ToSqlOutput::Borrowed(ValueRef::Blob(self))
+    }
+}
+
+impl<'q> Parameter<'q> for &'q Vec<u8> {
+    fn to_sql(self) -> ToSqlOutput<'q> {
+        self.as_slice().to_sql()
+    }
+}
+
+impl<'q> Parameter<'q> for &'q str {
+    fn to_sql(self) -> ToSqlOutput<'q> {
+        ToSqlOutput::Borrowed(ValueRef::Text(self.as_bytes()))
+    }
+}
+
+impl<'q> Parameter<'q> for &'q String {
+    fn to_sql(self) -> ToSqlOutput<'q> {
+        self.as_str().to_sql()
+    }
+}
+
+impl<'q, T> Parameter<'q> for &'q Option<T>
+where
+    &'q T: Parameter<'q>,
+{
+    fn to_sql(self) -> ToSqlOutput<'q> {
+        self.as_ref().to_sql()
+    }
+}
+
+impl<'q, T: Parameter<'q>> Parameter<'q> for Option<T> {
+    fn to_sql(self) -> ToSqlOutput<'q> {
+        self.map_or(ToSqlOutput::Owned(Value::Null), Parameter::to_sql)
+    }
+}
+
+macro_rules! owned {
+    ($($kind:ty => $value:expr),*) => {
+        $(impl<'q> Parameter<'q> for $kind {
+            fn to_sql(self) -> ToSqlOutput<'q> {
+                ToSqlOutput::Owned($value(self))
+            }
+        })*
+    };
+}
+
+owned!(
+    bool => |whether| Value::Integer(i64::from(whether)),
+    i64 => Value::Integer,
+    u32 => |number| Value::Integer(i64::from(number)),
+    String => Value::Text,
+    Vec<u8> => Value::Blob
+);
