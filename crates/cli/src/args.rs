@@ -282,10 +282,10 @@ pub(crate) struct SubmitArgs {
     /// Bounces of light behind what the camera sees.
     #[arg(long, value_name = "D", default_value_t = 7)]
     pub max_bounces: u32,
-    /// Which of the scene's cameras, counted from 0. By default the first, or one that frames the
-    /// scene where it has none.
-    #[arg(long, value_name = "N")]
-    pub camera: Option<u32>,
+    /// Which of the scene's cameras: its name, or its number, counted from 0. By default the first, or one that
+    /// frames the scene where it has none.
+    #[arg(long, value_name = "NAME|N")]
+    pub camera: Option<CameraArg>,
     /// What the camera sees where it sees nothing.
     #[arg(long, value_enum, default_value = "environment")]
     pub background: BackgroundArg,
@@ -390,6 +390,20 @@ impl From<BackgroundArg> for Background {
             BackgroundArg::Environment => Self::Environment,
             BackgroundArg::Black => Self::Black,
         }
+    }
+}
+
+/// `2`, or whatever a camera is called that isn't a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CameraArg {
+    Number(u32),
+    Name(String),
+}
+
+impl FromStr for CameraArg {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Number))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use tessera_scene::{Limits, SceneError, files_of_gltf, pack};
+use tessera_scene::{Asset, Limits, SceneError, files_of_gltf, pack};
 
 /// Why a scene's files can't be packed.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +38,66 @@ pub enum SceneFileError {
         /// What is taken.
         most: usize,
     },
+    /// The scene has no camera of this name, or several.
+    #[error("{}", camera(path, asked, *found, known))]
+    Camera {
+        /// The scene.
+        path: PathBuf,
+        /// The name.
+        asked: String,
+        /// How many have it.
+        found: usize,
+        /// What each of its cameras is called, in their order.
+        known: Vec<Option<String>>,
+    },
     /// The archive can't be made.
     #[error("{0}")]
     Pack(String),
+}
+
+fn camera(path: &Path, asked: &str, found: usize, known: &[Option<String>]) -> String {
+    let path = path.display();
+    if known.is_empty() {
+        return format!("{path} has no camera, and so none named {asked:?}");
+    }
+    let known = known.iter().enumerate().map(|(number, name)| match name {
+        Some(name) => format!("{number} {name:?}"),
+        None => format!("{number} without a name"),
+    });
+    let known = known.collect::<Vec<_>>().join(", ");
+    match found {
+        0 => format!("{path} has no camera named {asked:?}; it has {known}"),
+        _ => format!(
+            "{path} has {found} cameras named {asked:?}; ask for one by its number: {known}"
+        ),
+    }
+}
+
+/// The number of the camera of this name, as a job's settings count them. A camera is called as its node is.
+///
+/// # Errors
+/// The scene cannot be read, or it is not exactly one camera that is called so.
+pub fn camera_named(path: &Path, asked: &str) -> Result<u32, SceneFileError> {
+    let limits = Limits::default();
+    let scene = match pack_gltf(path)? {
+        Some(packed) => packed,
+        None => {
+            Reading { scene: path, left: limits.file_bytes, most: limits.file_bytes }.file(path)?
+        }
+    };
+    let asset = Asset::load(&scene, None, &limits)
+        .map_err(|source| SceneFileError::Scene { path: path.to_owned(), source })?;
+    let known: Vec<_> = asset.cameras().map(|camera| camera.name.clone()).collect();
+    let mut named = (0..).zip(&known).filter(|(_, name)| name.as_deref() == Some(asked));
+    match (named.next(), named.count()) {
+        (Some((number, _)), 0) => Ok(number),
+        (first, others) => Err(SceneFileError::Camera {
+            path: path.to_owned(),
+            asked: asked.to_owned(),
+            found: usize::from(first.is_some()) + others,
+            known,
+        }),
+    }
 }
 
 /// Packs a `.gltf` with the files that it names: the same files give the same bytes. `None` where
@@ -105,7 +162,6 @@ mod tests {
     use super::*;
     use serde_json::json;
     use std::fs;
-    use tessera_scene::Asset;
 
     /// A triangle in a folder, its bytes in the file `bin` beside or below.
     fn triangle(folder: &Path, bin: &str) -> PathBuf {
@@ -138,6 +194,33 @@ mod tests {
         let asset = Asset::load(&packed, None, &Limits::default()).unwrap();
         assert_eq!(asset.triangle_count(), 1);
         assert!(!packed.windows(9).any(|bytes| bytes == b"not named"));
+    }
+
+    #[test]
+    fn a_camera_is_found_by_its_name_and_by_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cameras.gltf");
+        let named = |names: &[&str]| {
+            let nodes: Vec<_> =
+                names.iter().map(|name| json!({"name": name, "camera": 0})).collect();
+            let all: Vec<_> = (0..names.len()).collect();
+            let scene = json!({
+                "asset": {"version": "2.0"}, "scenes": [{"nodes": all}], "nodes": nodes,
+                "cameras": [{"type": "perspective", "perspective": {"yfov": 0.8, "znear": 0.1}}],
+            });
+            fs::write(&path, scene.to_string()).unwrap();
+        };
+        named(&["wide", "close", "wide"]);
+        assert_eq!(camera_named(&path, "close").unwrap(), 1);
+        let unknown = camera_named(&path, "Close").unwrap_err().to_string();
+        assert!(
+            unknown.ends_with(r#"no camera named "Close"; it has 0 "wide", 1 "close", 2 "wide""#),
+            "{unknown}"
+        );
+        let both = camera_named(&path, "wide").unwrap_err().to_string();
+        assert!(both.contains(r#"2 cameras named "wide""#), "{both}");
+        fs::write(&path, json!({"asset": {"version": "2.0"}}).to_string()).unwrap();
+        assert!(camera_named(&path, "wide").unwrap_err().to_string().contains("has no camera"));
     }
 
     #[test]

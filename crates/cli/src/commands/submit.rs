@@ -1,13 +1,13 @@
 //! `farm submit`: upload, then a job.
 
-use crate::args::SubmitArgs;
+use crate::args::{CameraArg, SubmitArgs};
 use crate::commands::{approval, download, inspect, money, watch};
 use crate::network::state::StateFolder;
 use crate::show::{Voice, numbers, progress};
 use anyhow::Context;
 use std::path::Path;
 use tessera_client::Client;
-use tessera_client::scene_file::pack_gltf;
+use tessera_client::scene_file::{camera_named, pack_gltf};
 use tessera_protocol::BlobHash;
 use tessera_protocol::job::{JobSpec, JobView};
 use tessera_protocol::node::DeviceClass;
@@ -57,13 +57,18 @@ pub(crate) async fn upload_all(
     voice: Voice,
 ) -> anyhow::Result<JobSpec> {
     // A setting that would be refused is told before a byte is sent.
-    spec(args, BlobHash([0; 32]), Some(BlobHash([0; 32]))).validate()?;
+    let camera = match &args.camera {
+        Some(CameraArg::Name(name)) => Some(camera_named(&args.scene, name)?),
+        Some(CameraArg::Number(number)) => Some(*number),
+        None => None,
+    };
+    spec(args, camera, BlobHash([0; 32]), Some(BlobHash([0; 32]))).validate()?;
     let scene = upload_scene(client, &args.scene, voice).await?;
     let environment = match &args.environment {
         Some(file) => Some(upload(client, file, voice).await?),
         None => None,
     };
-    Ok(spec(args, scene, environment))
+    Ok(spec(args, camera, scene, environment))
 }
 
 /// Uploads a scene's file; a `.gltf` goes with the files that it names, as one.
@@ -98,7 +103,12 @@ pub(crate) async fn send(client: &Client, spec: &JobSpec) -> anyhow::Result<JobV
     Ok(client.submit(spec, &hex::encode(key)).await?)
 }
 
-fn spec(args: &SubmitArgs, scene: BlobHash, environment: Option<BlobHash>) -> JobSpec {
+fn spec(
+    args: &SubmitArgs,
+    camera: Option<u32>,
+    scene: BlobHash,
+    environment: Option<BlobHash>,
+) -> JobSpec {
     let stem = args.scene.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let settings = RenderSettings {
         width: args.size.width,
@@ -106,7 +116,7 @@ fn spec(args: &SubmitArgs, scene: BlobHash, environment: Option<BlobHash>) -> Jo
         spp: args.spp,
         seed: args.seed,
         max_bounces: args.max_bounces,
-        camera: args.camera,
+        camera,
         environment: environment.filter(|_| args.environment.is_some()).map(|blob| Environment {
             blob,
             strength: args.environment_strength,
