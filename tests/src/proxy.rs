@@ -1,12 +1,14 @@
 //! A line between two processes that is as slow, as far and as broken as a test wants it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 /// What a line is like.
@@ -32,22 +34,62 @@ impl Line {
 pub struct Proxy {
     address: SocketAddr,
     whole: Arc<watch::Sender<bool>>,
+    cuts: Arc<Cuts>,
     accepting: tokio::task::JoinHandle<()>,
+}
+
+/// After how many bytes on their way up the connection that brings them breaks, each time counted from the
+/// time before.
+#[derive(Debug)]
+struct Cuts {
+    left: Mutex<VecDeque<usize>>,
+    made: watch::Sender<usize>,
+}
+
+impl Cuts {
+    /// How many of so many bytes still get through, if the line is cut among them.
+    fn among(&self, bytes: usize) -> Option<usize> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = left.front_mut()?;
+        if *next > bytes {
+            *next -= bytes;
+            return None;
+        }
+        let through = left.pop_front();
+        self.made.send_modify(|made| *made += 1);
+        through
+    }
 }
 
 impl Proxy {
     /// Listens on a free port, and hands on to `target`.
     pub async fn start(target: SocketAddr, line: Line) -> Self {
+        Self::start_with_cuts(target, line, []).await
+    }
+
+    /// The same, but a connection breaks when so many bytes more have come up, one number after the other.
+    pub async fn start_with_cuts(
+        target: SocketAddr,
+        line: Line,
+        cuts: impl IntoIterator<Item = usize>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its number");
         let whole = Arc::new(watch::Sender::new(true));
-        let accepting = tokio::spawn(accept(listener, target, line, whole.clone()));
-        Self { address, whole, accepting }
+        let left = Mutex::new(cuts.into_iter().collect());
+        let cuts = Arc::new(Cuts { left, made: watch::Sender::new(0) });
+        let accepting = tokio::spawn(accept(listener, target, line, whole.clone(), cuts.clone()));
+        Self { address, whole, cuts, accepting }
     }
 
     /// Where to dial.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many of the cuts were made.
+    pub fn cuts_made(&self) -> watch::Receiver<usize> {
+        self.cuts.made.subscribe()
     }
 
     /// Breaks every connection, and refuses new ones until [`Self::mend`].
@@ -73,30 +115,37 @@ async fn accept(
     target: SocketAddr,
     line: Line,
     whole: Arc<watch::Sender<bool>>,
+    cuts: Arc<Cuts>,
 ) {
     while let Ok((near, _)) = listener.accept().await {
         if !*whole.borrow() {
             continue;
         }
-        let mut whole = whole.subscribe();
+        let (mut whole, cuts) = (whole.subscribe(), cuts.clone());
         tokio::spawn(async move {
             tokio::select! {
-                () = connect(near, target, line) => {}
+                () = connect(near, target, line, &cuts) => {}
                 _ = whole.wait_for(|whole| !whole) => {}
             }
         });
     }
 }
 
-async fn connect(near: TcpStream, target: SocketAddr, line: Line) {
+async fn connect(near: TcpStream, target: SocketAddr, line: Line, cuts: &Cuts) {
     let Ok(far) = TcpStream::connect(target).await else { return };
     // Whoever fails to set it has a line that is a little slower, and no other.
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-    tokio::join!(
-        carry(near_in, far_out, line.up_bytes_per_s, line.delay),
-        carry(far_in, near_out, None, line.delay),
-    );
+    let cut = Notify::new();
+    let up = async {
+        if carry(near_in, far_out, line.up_bytes_per_s, line.delay, Some(cuts)).await.is_break() {
+            cut.notify_one();
+        }
+    };
+    tokio::select! {
+        _ = async { tokio::join!(up, carry(far_in, near_out, None, line.delay, None)) } => {}
+        () = cut.notified() => {}
+    }
 }
 
 /// Bytes that are read at once, and how many such pieces are under way: as a line, the proxy holds
@@ -111,21 +160,29 @@ async fn carry(
     mut to: OwnedWriteHalf,
     bytes_per_s: Option<u64>,
     delay: Duration,
-) {
+    cuts: Option<&Cuts>,
+) -> ControlFlow<()> {
     let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
     let reading = async move {
         let mut free_at = Instant::now();
         loop {
             let mut bytes = vec![0; PIECE];
-            let Ok(count @ 1..) = from.read(&mut bytes).await else { return };
-            bytes.truncate(count);
+            let Ok(count @ 1..) = from.read(&mut bytes).await else {
+                return ControlFlow::Continue(());
+            };
+            let through = cuts.and_then(|cuts| cuts.among(count));
+            bytes.truncate(through.unwrap_or(count));
             if let Some(rate) = bytes_per_s {
                 let takes = Duration::from_secs_f64(count as f64 / rate as f64);
                 free_at = free_at.max(Instant::now() - TIMERS) + takes;
                 tokio::time::sleep_until(free_at).await;
             }
-            if sender.send((Instant::now() + delay, bytes)).await.is_err() {
-                return;
+            let sent = sender.send((Instant::now() + delay, bytes)).await;
+            if through.is_some() {
+                return ControlFlow::Break(());
+            }
+            if sent.is_err() {
+                return ControlFlow::Continue(());
             }
         }
     };
@@ -137,7 +194,7 @@ async fn carry(
             }
         }
     };
-    tokio::join!(reading, writing);
+    tokio::join!(reading, writing).0
 }
 
 #[cfg(test)]
@@ -169,6 +226,30 @@ mod tests {
         let line = Line { up_bytes_per_s: Some(1_000_000), delay: Duration::from_millis(30) };
         let took = there_and_back(line, 300_000).await;
         assert!(took >= Duration::from_millis(300 + 2 * 30), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_line_is_cut_at_the_byte_that_was_asked_for_and_whole_again_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let proxy = Proxy::start_with_cuts(target, Line::PLAIN, [70_000, 1]).await;
+        let got = async |sent: usize| {
+            let mut near = TcpStream::connect(proxy.address()).await.unwrap();
+            let (mut far, _) = listener.accept().await.unwrap();
+            let bytes = vec![7; sent];
+            let sending = async move {
+                // What comes after the cut finds no connection.
+                let _ = near.write_all(&bytes).await;
+                drop(near);
+            };
+            let mut got = Vec::new();
+            let (_, read) = tokio::join!(sending, far.read_to_end(&mut got));
+            read.map(|_| got.len())
+        };
+        assert_eq!(got(100_000).await.unwrap(), 70_000);
+        assert_eq!(got(10).await.unwrap(), 1);
+        assert_eq!(got(100_000).await.unwrap(), 100_000, "there are no more cuts");
+        assert_eq!(*proxy.cuts_made().borrow(), 2);
     }
 
     #[tokio::test]
