@@ -16,10 +16,12 @@ use crate::config::Recomputed;
 use crate::referee;
 use crate::store::proof::{Finding, Settled, Unaudited, UnauditedFrame};
 use crate::store::{LeaseEnd, StoreError};
+use futures::future::try_join_all;
 use judging::{AuditError, Desk, Findings, judge};
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tessera_protocol::{AuditId, BlobHash, NodeId};
 use tessera_verify::audit::Look;
 use tokio::time::sleep;
@@ -33,6 +35,8 @@ const RETRY_MS: i64 = 5_000;
 const TRIES: u64 = 5;
 /// What the master's own audits are noted under: it makes one frame's at a time.
 const OWN: AuditId = AuditId([0; 16]);
+/// How long results are judged before they are kept.
+const TOGETHER: Duration = Duration::from_millis(50);
 /// Without a call, how often to look for results.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -84,54 +88,69 @@ impl App {
     }
 
     /// Looks at the results of a frame, until one of them is caught; `false` where the master stops.
-    async fn audit_frame(
+    ///
+    /// As many as are quick to look at are kept together: a disk that takes a millisecond for each would hold up
+    /// those who wait for their verdicts.
+    pub(crate) async fn audit_frame(
         self: &Arc<Self>,
         frame: &Arc<UnauditedFrame>,
     ) -> Result<bool, StoreError> {
-        for result in &frame.results {
-            if self.was_caught_since(result).await? {
+        let (mut at, mut most) = (0, frame.results.len());
+        while at < frame.results.len() {
+            let of = frame.clone();
+            let judged = match self.blocking(move |app| judge_some(app, &of, at, most)).await {
+                Ok(judged) => judged,
+                // Whichever it was that panicked, the others shall not suffer.
+                Err(_) if most > 1 => {
+                    most = 1;
+                    continue;
+                }
+                Err(panicked) => vec![Err(panicked.into())],
+            };
+            let results = &frame.results[at..at + judged.len()];
+            at += judged.len();
+            if self.were_caught_since(results).await? {
                 break;
             }
-            match self.audit_result(frame, result).await? {
-                None => return Ok(false),
-                // Its node's record is another one now, and so are the draws of what follows.
-                Some(true) => break,
-                Some(false) => {}
+            let mut settling = Vec::new();
+            let mut stopped = false;
+            for (result, judged) in results.iter().zip(judged) {
+                self.counters.audits.fetch_add(1, Ordering::Relaxed);
+                let findings = match judged {
+                    Ok(findings) => Some(findings),
+                    Err(AuditError::Stopped) => {
+                        stopped = true;
+                        None
+                    }
+                    Err(error) => {
+                        let own = self.put_off(result, &error).await?;
+                        own.map(|own| Findings { first: None, own })
+                    }
+                };
+                settling.extend(findings.map(|found| self.settle_all(frame, result, found)));
+            }
+            let caught = try_join_all(settling).await?;
+            if stopped {
+                return Ok(false);
+            }
+            // Its node's record is another one now, and so are the draws of what follows.
+            if caught.contains(&true) {
+                break;
             }
         }
         Ok(true)
     }
 
-    /// Whether a node of this result was caught since it was looked up: then its work is drawn anew.
-    pub(crate) async fn was_caught_since(&self, result: &Unaudited) -> Result<bool, StoreError> {
-        for of in [Some(result), result.first.as_deref()].into_iter().flatten() {
-            let known = self.store.node(of.node).await?;
-            if known.is_some_and(|known| known.record.rejections > of.record.rejections) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Looks at one result, and the first of its pair. Whether a node was caught; `None` where the master
-    /// stops.
-    pub(crate) async fn audit_result(
-        self: &Arc<Self>,
-        frame: &Arc<UnauditedFrame>,
-        result: &Unaudited,
-    ) -> Result<Option<bool>, StoreError> {
-        self.counters.audits.fetch_add(1, Ordering::Relaxed);
-        let (in_frame, of) = (frame.clone(), result.clone());
-        let looked = self.blocking(move |app| judge(app, &in_frame, &of)).await;
-        let findings = match looked.map_err(AuditError::from).flatten() {
-            Ok(findings) => findings,
-            Err(AuditError::Stopped) => return Ok(None),
-            Err(error) => match self.put_off(result, &error).await? {
-                Some(own) => Findings { first: None, own },
-                None => return Ok(Some(false)),
-            },
-        };
-        self.settle_all(frame, result, findings).await.map(Some)
+    /// Whether a node of these results was caught since they were looked up: then its work is drawn anew.
+    pub(crate) async fn were_caught_since(
+        &self,
+        results: &[Unaudited],
+    ) -> Result<bool, StoreError> {
+        let of: Vec<_> =
+            results.iter().flat_map(|one| iter::once(one).chain(one.first.as_deref())).collect();
+        let nodes = of.iter().map(|of| of.node).collect();
+        let now = self.store.rejections(nodes).await?;
+        Ok(of.iter().zip(now).any(|(of, now)| now > of.record.rejections))
     }
 
     /// Keeps what was found of a result and the first of its pair. Whether a node was caught.
@@ -174,9 +193,7 @@ impl App {
     ) -> Result<bool, StoreError> {
         let lease = of.result.lease;
         let caught = matches!(finding, Finding::Rejected(_));
-        // Its units are free again, or its node may hold more; otherwise nobody need be woken.
         let counts = matches!(finding, Finding::Verified { .. } | Finding::Alike { .. });
-        let frees = !counts || !of.record.proven;
         match &finding {
             Finding::Verified { .. } | Finding::Alike { .. } => {}
             Finding::Rejected(rejection) => {
@@ -192,8 +209,12 @@ impl App {
         }
         let settled = self.store.settle(lease, finding, self.clock.now_ms()).await?;
         self.follow_up(of.node, settled).await?;
-        if frees {
+        if !counts {
+            // Its units are free again.
             self.there_may_be_work();
+        } else if !of.record.proven {
+            // Its node may hold more now, and nobody else need be woken.
+            self.bidding.call(of.node);
         }
         if settled.frame_complete {
             self.hints.frames.notify_one();
@@ -218,6 +239,27 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Judges results of a frame from `at` on, `most` of them, until that has taken a while or there is one of which
+/// there is more to say than that it counts.
+fn judge_some(
+    app: &App,
+    frame: &UnauditedFrame,
+    at: usize,
+    most: usize,
+) -> Vec<Result<Findings, AuditError>> {
+    let begun = Instant::now();
+    let mut judged = Vec::new();
+    for result in frame.results[at..].iter().take(most) {
+        let one = judge(app, frame, result);
+        let counts = one.as_ref().is_ok_and(Findings::count);
+        judged.push(one);
+        if !counts || begun.elapsed() > TOGETHER {
+            break;
+        }
+    }
+    judged
 }
 
 impl Desk for App {

@@ -131,6 +131,10 @@ impl Server {
             let app = app.clone();
             async move { app.end_silent_leases().await }
         });
+        let calling = tokio::spawn({
+            let app = app.clone();
+            async move { app.call_for_work().await }
+        });
         let assembling = tokio::spawn({
             let app = app.clone();
             async move { app.assemble().await }
@@ -155,6 +159,7 @@ impl Server {
         stopping.cancel();
         serving.await.context("the server panicked")?;
         ending.await.context("the watch over leases panicked")?;
+        calling.await.context("the calling for work panicked")?;
         matching.await.context("the matching of streams panicked")?;
         auditing.await.context("auditing panicked")?;
         // A step that waits for the chain is gone on with at the next start.

@@ -7,6 +7,7 @@ use crate::audit::judging::Findings;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
 use crate::store::proof::{Finding, Unaudited, UnauditedFrame};
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -91,7 +92,7 @@ impl App {
         of: Unaudited,
         finding: AuditFinding,
     ) -> Result<(), Refusal> {
-        if self.was_caught_since(&of).await? {
+        if self.were_caught_since(slice::from_ref(&of)).await? {
             // More of its work has to be looked at than was drawn.
             return Ok(());
         }
@@ -114,7 +115,7 @@ impl App {
         self.given.give(noted, alone.clone(), None);
         let app = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = app.audit_result(&alone, &of).await {
+            if let Err(error) = app.audit_frame(&alone).await {
                 tracing::error!(lease = %of.result.lease, %error, "could not look at a result");
             }
             app.given.end(noted);

@@ -5,11 +5,11 @@
 //! is left out for the rest of the round; so whoever cannot take anything holds nobody up.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tessera_market::{Bidder, Order, may_take};
 use tessera_protocol::NodeId;
 use tessera_protocol::job::Why;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// See the module. Only in memory: whoever waits asks again.
 pub(crate) struct Bidding {
@@ -27,12 +27,23 @@ struct Inner {
     why: HashMap<NodeId, Vec<Why>>,
 }
 
+impl Inner {
+    fn rivals(&self, of: NodeId) -> impl Iterator<Item = Bidder> {
+        let waiting = self.waiting.iter().filter(move |(node, waiting)| {
+            **node != of && waiting.looked.is_none_or(|looked| looked < self.round)
+        });
+        waiting.map(|(_, waiting)| waiting.bidder)
+    }
+}
+
 struct Waiting {
     bidder: Bidder,
     /// The round in which it has looked.
     looked: Option<u64>,
     /// Questions of this node that wait: a connection that broke may still be there.
     questions: u32,
+    /// There may be something for this one.
+    call: Arc<Notify>,
 }
 
 impl Default for Bidding {
@@ -51,8 +62,21 @@ impl Bidding {
             waiting.bidder = bidder;
             waiting.questions += 1;
         })
-        .or_insert(Waiting { bidder, looked: None, questions: 1 });
-        Seat { bidding: self, node }
+        .or_insert_with(|| Waiting {
+            bidder,
+            looked: None,
+            questions: 1,
+            call: Arc::default(),
+        });
+        let call = inner.waiting[&node].call.clone();
+        Seat { bidding: self, node, call }
+    }
+
+    /// There may be something for this node alone.
+    pub(crate) fn call(&self, node: NodeId) {
+        if let Some(waiting) = self.lock().waiting.get(&node) {
+            waiting.call.notify_one();
+        }
     }
 
     /// There is news: everybody may look again.
@@ -60,14 +84,20 @@ impl Bidding {
         self.lock().round += 1;
     }
 
-    /// Tells those who waited beside the winner why it was not they.
-    pub(crate) fn tell_losers(&self, winner: &Bidder, order: &Order, rivals: &[Bidder]) {
+    /// All that wait beside this node and have not looked since there was news.
+    pub(crate) fn rivals(&self, of: NodeId) -> Vec<Bidder> {
+        self.lock().rivals(of).collect()
+    }
+
+    /// Tells those who wait beside the winner why it was not they.
+    pub(crate) fn tell_losers(&self, winner: &Bidder, order: &Order) {
         let mut inner = self.lock();
-        for rival in rivals {
-            if let Err(reason) = may_take(rival, order, std::slice::from_ref(winner)) {
-                inner.why.insert(rival.node, vec![reason.why()]);
-            }
-        }
+        let lost = |rival: Bidder| {
+            let reason = may_take(&rival, order, std::slice::from_ref(winner)).err()?;
+            Some((rival.node, vec![reason.why()]))
+        };
+        let lost: Vec<_> = inner.rivals(winner.node).filter_map(lost).collect();
+        inner.why.extend(lost);
     }
 
     /// Why a node got nothing when it looked last and there was something.
@@ -84,6 +114,7 @@ impl Bidding {
 pub(crate) struct Seat<'a> {
     bidding: &'a Bidding,
     node: NodeId,
+    call: Arc<Notify>,
 }
 
 impl Seat<'_> {
@@ -92,17 +123,16 @@ impl Seat<'_> {
         self.bidding.turn.subscribe()
     }
 
-    /// All others that wait and have not looked since there was news.
-    pub(crate) fn rivals(&self, now: Bidder) -> Vec<Bidder> {
-        let mut inner = self.bidding.lock();
-        if let Some(own) = inner.waiting.get_mut(&self.node) {
+    /// Waits until there may be something for this node, also if that was before.
+    pub(crate) async fn called(&self) {
+        self.call.notified().await;
+    }
+
+    /// What the node asks now, by what is known of it now.
+    pub(crate) fn asks(&self, now: Bidder) {
+        if let Some(own) = self.bidding.lock().waiting.get_mut(&self.node) {
             own.bidder = now;
         }
-        let round = inner.round;
-        let others = inner.waiting.iter().filter(|(node, waiting)| {
-            **node != self.node && waiting.looked.is_none_or(|looked| looked < round)
-        });
-        others.map(|(_, waiting)| waiting.bidder).collect()
     }
 
     /// Somebody comes before it, who has yet to look.
@@ -168,39 +198,53 @@ mod tests {
         let bidding = Bidding::default();
         let (one, two) = (bidding.enter(bidder(1, 9)), bidding.enter(bidder(2, 7)));
         let three = bidding.enter(bidder(3, 8));
-        assert_eq!(nodes(&one.rivals(bidder(1, 9))), [2, 3]);
+        assert_eq!(nodes(&bidding.rivals(NodeId([1; 32]))), [2, 3]);
         let mut turns = one.turns();
         two.looked(vec![]);
         assert!(turns.has_changed().unwrap());
         turns.mark_unchanged();
         two.looked(vec![]);
         assert!(!turns.has_changed().unwrap(), "it had looked in this round");
-        assert_eq!(nodes(&one.rivals(bidder(1, 9))), [3]);
+        assert_eq!(nodes(&bidding.rivals(NodeId([1; 32]))), [3]);
         drop(three);
         assert!(turns.has_changed().unwrap());
-        assert_eq!(nodes(&one.rivals(bidder(1, 9))), Vec::<u8>::new());
+        assert_eq!(nodes(&bidding.rivals(NodeId([1; 32]))), Vec::<u8>::new());
         bidding.next_round();
-        assert_eq!(nodes(&one.rivals(bidder(1, 9))), [2]);
+        assert_eq!(nodes(&bidding.rivals(NodeId([1; 32]))), [2]);
+    }
+
+    #[tokio::test]
+    async fn who_is_called_alone_wakes_alone_also_if_it_comes_to_wait_later() {
+        let bidding = Bidding::default();
+        let (one, two) = (bidding.enter(bidder(1, 9)), bidding.enter(bidder(2, 7)));
+        bidding.call(NodeId([1; 32]));
+        one.called().await;
+        tokio::select! {
+            biased;
+            () = two.called() => panic!("nobody called it"),
+            () = one.called() => panic!("it was called once"),
+            () = std::future::ready(()) => {}
+        }
     }
 
     #[test]
     fn a_node_that_asks_twice_waits_until_both_are_gone_and_asks_what_it_asked_last() {
         let bidding = Bidding::default();
-        let (other, first) = (bidding.enter(bidder(1, 5)), bidding.enter(bidder(2, 7)));
+        let (_other, first) = (bidding.enter(bidder(1, 5)), bidding.enter(bidder(2, 7)));
         let second = bidding.enter(bidder(2, 6));
         drop(first);
-        let rivals = other.rivals(bidder(1, 5));
+        let rivals = bidding.rivals(NodeId([1; 32]));
         assert_eq!(rivals.iter().map(|rival| rival.asks.0).collect::<Vec<_>>(), [6]);
         drop(second);
-        assert!(other.rivals(bidder(1, 5)).is_empty());
+        assert!(bidding.rivals(NodeId([1; 32])).is_empty());
     }
 
     #[test]
     fn who_looks_too_late_reads_all_the_same_who_won() {
         let bidding = Bidding::default();
         let order = Order::new(RayPrice(10), KernelId([1; 32]));
-        let rivals = [bidder(1, 9), bidder(3, 11)];
-        bidding.tell_losers(&bidder(2, 7), &order, &rivals);
+        let _rivals = [bidding.enter(bidder(1, 9)), bidding.enter(bidder(3, 11))];
+        bidding.tell_losers(&bidder(2, 7), &order);
         assert_eq!(bidding.why(NodeId([1; 32]))[0].code, "outbid");
         assert_eq!(bidding.why(NodeId([3; 32]))[0].code, "price_above_maximum");
         assert_eq!(bidding.why(NodeId([2; 32])), []);

@@ -3,10 +3,11 @@
 use super::App;
 use crate::problem::{Code, Refusal};
 use crate::rules::wish::why_kept_out;
-use crate::store::{Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, StoreError};
+use crate::store::{Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, Rivals, StoreError};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tessera_farm_core::lease::has_expired;
 use tessera_market::Bidder;
@@ -19,9 +20,10 @@ use tessera_protocol::terms::Promise;
 use tessera_protocol::{Amount, BlobHash, JobId, LeaseId, NodeId};
 use tessera_verify::audit::record;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-/// Whoever waits looks again this often even if nobody calls: a hint may have been lost.
+/// How often it is looked whether there may be something for those who wait, if nobody calls: with time leases grow
+/// old, and a call may have been lost. They don't each look by themselves: a thousand would every second.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Uploads that are known to be with a node; older ones it may have dropped.
@@ -98,11 +100,18 @@ impl Heard {
         }
     }
 
-    /// What these nodes were sent lately.
-    fn sent_to<'a>(&self, nodes: impl Iterator<Item = &'a Bidder>) -> HashSet<(NodeId, BlobHash)> {
+    /// Notes of each whether it was sent this upload lately.
+    fn note_who_has(&self, blob: BlobHash, bidders: &mut [Bidder]) {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = nodes.filter_map(|bidder| Some((bidder.node, sent.get(&bidder.node)?)));
-        of.flat_map(|(node, blobs)| blobs.iter().map(move |blob| (node, *blob))).collect()
+        for bidder in bidders {
+            bidder.has_scene = sent.get(&bidder.node).is_some_and(|blobs| blobs.contains(&blob));
+        }
+    }
+
+    /// Whether this node was sent this upload lately.
+    fn has(&self, node: NodeId, blob: BlobHash) -> bool {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.get(&node).is_some_and(|blobs| blobs.contains(&blob))
     }
 
     /// How many nodes were heard since then.
@@ -133,6 +142,30 @@ impl Heard {
     }
 }
 
+/// Those who wait beside a node that asks.
+struct Beside {
+    app: Arc<App>,
+    node: NodeId,
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "those who wait beside {}", self.node)
+    }
+}
+
+impl Rivals for Beside {
+    fn with_scene(&self, scene: BlobHash) -> Vec<Bidder> {
+        let mut rivals = self.app.bidding.rivals(self.node);
+        self.app.heard.note_who_has(scene, &mut rivals);
+        rivals
+    }
+
+    fn asker_has(&self, scene: BlobHash) -> bool {
+        self.app.heard.has(self.node, scene)
+    }
+}
+
 /// What a node found that looked for work.
 enum Looked {
     Granted(Box<LeaseGrant>),
@@ -145,7 +178,7 @@ enum Looked {
 impl App {
     /// Gives a node work, or `None` when there was none for as long as it would wait.
     pub(crate) async fn lease(
-        &self,
+        self: &Arc<Self>,
         node: NodeId,
         request: LeaseRequest,
     ) -> Result<Option<LeaseGrant>, Refusal> {
@@ -169,8 +202,8 @@ impl App {
             }
             let seat = seat.get_or_insert_with(|| self.bidding.enter(bidder));
             let mut turns = seat.turns();
-            let rivals = seat.rivals(bidder);
-            let looked = self.grant(&request, bidder, rivals).await?;
+            seat.asks(bidder);
+            let looked = self.grant(&request, bidder).await?;
             let outbid = match looked {
                 Looked::Granted(grant) => {
                     seat.has_work();
@@ -185,10 +218,11 @@ impl App {
                     true
                 }
             };
-            let look = until.min(Instant::now() + LOOK_AGAIN);
             tokio::select! {
-                _ = timeout_at(look, work.changed()) => {}
+                _ = work.changed() => {}
                 _ = turns.changed(), if outbid => {}
+                () = seat.called() => {}
+                () = sleep_until(until) => {}
                 () = self.stopping.cancelled() => return Ok(None),
             }
             if Instant::now() >= until {
@@ -199,9 +233,9 @@ impl App {
 
     /// Waits until there may be work; `false` when the time is over.
     async fn wait_for_news(&self, work: &mut watch::Receiver<()>, until: Instant) -> bool {
-        let look = until.min(Instant::now() + LOOK_AGAIN);
         tokio::select! {
-            _ = timeout_at(look, work.changed()) => {}
+            _ = work.changed() => {}
+            () = sleep_until(until) => {}
             () = self.stopping.cancelled() => return false,
         }
         Instant::now() < until
@@ -247,10 +281,9 @@ impl App {
     }
 
     async fn grant(
-        &self,
+        self: &Arc<Self>,
         request: &LeaseRequest,
         bidder: Bidder,
-        rivals: Vec<Bidder>,
     ) -> Result<Looked, Refusal> {
         let (node, record) = (bidder.node, &bidder.record);
         let secret = AuditSecret::generate().map_err(Refusal::internal)?;
@@ -265,8 +298,7 @@ impl App {
             straggler_times: self.config.straggler_times,
             secret,
             bidder,
-            sent: self.heard.sent_to(std::iter::once(&bidder).chain(&rivals)),
-            rivals: rivals.clone(),
+            rivals: Arc::new(Beside { app: self.clone(), node }),
             now_ms,
         };
         let Granted { lease, spec, units, order } = match self.store.lease(ask).await? {
@@ -275,7 +307,7 @@ impl App {
             Leased::Outbid(why) => return Ok(Looked::Outbid(why)),
         };
         if let Some(order) = order {
-            self.bidding.tell_losers(&bidder, &order, &rivals);
+            self.bidding.tell_losers(&bidder, &order);
         }
         self.heard.note(lease.id, lease.job, node, now_ms);
         self.counters.leases.fetch_add(1, Ordering::Relaxed);
@@ -376,6 +408,21 @@ impl App {
             return Ok(());
         }
         Err(Refusal::new(Code::BlobNotFound, format!("No lease of this node needs blob {blob}.")))
+    }
+
+    /// Calls those who wait whenever there may be something for them, until the master stops.
+    pub(crate) async fn call_for_work(&self) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = self.stopping.cancelled() => return,
+            }
+            match self.store.may_have_work(self.clock.now_ms()).await {
+                Ok(true) => drop(self.hints.work.send_replace(())),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "could not look for work; trying again"),
+            }
+        }
     }
 
     /// Ends what those held who fell silent, again and again until the master stops.

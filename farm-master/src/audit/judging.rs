@@ -46,6 +46,15 @@ pub(crate) struct Findings {
     pub(crate) own: Finding,
 }
 
+impl Findings {
+    /// Whether all that was looked at counts.
+    pub(crate) fn count(&self) -> bool {
+        let counts =
+            |found: &Finding| matches!(found, Finding::Verified { .. } | Finding::Alike { .. });
+        counts(&self.own) && self.first.as_ref().is_none_or(counts)
+    }
+}
+
 /// What there is to say of a result, and of the other of its pair. Blocks.
 pub(crate) fn judge(
     desk: &impl Desk,

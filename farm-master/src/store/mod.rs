@@ -22,8 +22,9 @@ pub use live::LiveStore;
 pub use money::MoneyStore;
 pub use mosaic::MosaicStore;
 pub use proof::{ProofStore, Unaudited};
-use std::collections::HashSet;
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 pub use stream_pay::StreamPayStore;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::Lease;
@@ -106,6 +107,14 @@ pub enum Changed {
     Unknown,
 }
 
+/// Those who wait for work beside a node that asks for it.
+pub trait Rivals: fmt::Debug + Send + Sync {
+    /// All that wait now. Each is said to have the scene, or not, as its master knows.
+    fn with_scene(&self, scene: BlobHash) -> Vec<Bidder>;
+    /// Whether the one that asks has the scene.
+    fn asker_has(&self, scene: BlobHash) -> bool;
+}
+
 /// A node that wants work.
 #[derive(Debug, Clone)]
 pub struct LeaseAsk {
@@ -113,10 +122,8 @@ pub struct LeaseAsk {
     pub id: LeaseId,
     /// Who asks, and what for: a tolerant device gets tolerant jobs only, an exact one any.
     pub bidder: Bidder,
-    /// Others that wait and might take the same.
-    pub rivals: Vec<Bidder>,
-    /// Which of them were sent which scenes.
-    pub sent: HashSet<(NodeId, BlobHash)>,
+    /// Others that wait and might take the same; asked where a job is auctioned, and only there.
+    pub rivals: Arc<dyn Rivals>,
     /// How many pixel samples it would like.
     pub samples_wanted: u64,
     /// Most units of this lease.
@@ -388,6 +395,9 @@ pub trait Store:
     fn lease(&self, ask: LeaseAsk) -> Later<'_, Leased>;
     /// What is known of a lease.
     fn lease_state(&self, id: LeaseId) -> Later<'_, LeaseState>;
+    /// Whether anybody who waits may find work: free units, results that want a second render, or leases that
+    /// take long at a job's end.
+    fn may_have_work(&self, now_ms: i64) -> Later<'_, bool>;
     /// All leases that stand, each with the time it was granted.
     fn standing_leases(&self) -> Later<'_, Vec<(Lease, i64)>>;
     /// Ends a lease without a result, its node's or, without a node named, anybody's. Fails the

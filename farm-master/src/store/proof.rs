@@ -126,6 +126,8 @@ pub trait ProofStore: Send + Sync {
     /// Keeps what an audit found, and lets it follow what follows from it. A second finding of the
     /// same result changes nothing.
     fn settle(&self, lease: LeaseId, finding: Finding, now_ms: i64) -> Later<'_, Settled>;
+    /// How often each of these nodes was caught, as its record counts.
+    fn rejections(&self, nodes: Vec<NodeId>) -> Later<'_, Vec<u64>>;
     /// Keeps a second commit that a node signed for a lease that brought another one; its record suffers
     /// as by a rejection, once for each lease.
     fn equivocated(

@@ -1,7 +1,8 @@
 //! What every store must do, written against the trait: another engine joins by being opened here.
 
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tempfile::TempDir;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::Lease;
@@ -10,7 +11,7 @@ use tessera_farm_master::store::proof::{Finding, Rejection, Settled};
 use tessera_farm_master::store::sqlite::Sqlite;
 use tessera_farm_master::store::{
     Changed, CheckedResult, Creation, Entered, Granted, LeaseAsk, LeaseEnd, LeaseState, NewJob,
-    ProofStore as _, Store,
+    ProofStore as _, Rivals, Store,
 };
 use tessera_market::Bidder;
 use tessera_protocol::commit::{AuditSecret, Commit, NodeKey};
@@ -46,6 +47,19 @@ pub(crate) fn new_job(number: u8, change: impl FnOnce(&mut JobSpec)) -> NewJob {
     }
 }
 
+/// Who asks alone.
+#[derive(Debug)]
+struct Nobody;
+
+impl Rivals for Nobody {
+    fn with_scene(&self, _: BlobHash) -> Vec<Bidder> {
+        vec![]
+    }
+    fn asker_has(&self, _: BlobHash) -> bool {
+        false
+    }
+}
+
 pub(crate) fn ask(number: u64, node: u8, samples_wanted: u64) -> LeaseAsk {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&number.to_le_bytes());
@@ -54,8 +68,7 @@ pub(crate) fn ask(number: u64, node: u8, samples_wanted: u64) -> LeaseAsk {
     LeaseAsk {
         id: LeaseId(id),
         bidder: Bidder::new(NodeId([node; 32]), RayPrice(0), KERNEL),
-        rivals: vec![],
-        sent: HashSet::new(),
+        rivals: Arc::new(Nobody),
         samples_wanted,
         most_units: u64::MAX,
         most_held: None,

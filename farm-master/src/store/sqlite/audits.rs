@@ -32,6 +32,10 @@ pub(super) fn record_of(db: &Db, node: NodeId) -> Result<NodeRecord, StoreError>
     row.as_ref().map_or(Ok(NodeRecord::default()), read_record)
 }
 
+pub(super) fn rejections(db: &Db, nodes: &[NodeId]) -> Result<Vec<u64>, StoreError> {
+    nodes.iter().map(|node| Ok(record_of(db, *node)?.rejections)).collect()
+}
+
 pub(super) fn save_record(db: &Db, node: NodeId, record: &NodeRecord) -> Result<(), StoreError> {
     query(
         "UPDATE node SET verified_since = $2, proven = $3, rejections = $4, abandoned = $5 \

@@ -112,12 +112,17 @@ impl<'q> Query<'q> {
 
     /// All rows.
     pub(super) fn fetch_all(&self, db: &Db) -> Result<Vec<Row>, StoreError> {
-        self.fetch(db, usize::MAX)
+        let mut rows = Vec::new();
+        self.find_map(db, |row| {
+            rows.push(row);
+            Ok(None::<()>)
+        })?;
+        Ok(rows)
     }
 
     /// The first row, if there is one.
     pub(super) fn fetch_optional(&self, db: &Db) -> Result<Option<Row>, StoreError> {
-        Ok(self.fetch(db, 1)?.pop())
+        self.find_map(db, |row| Ok(Some(row)))
     }
 
     /// The first row, which is there.
@@ -125,20 +130,24 @@ impl<'q> Query<'q> {
         self.fetch_optional(db)?.ok_or(StoreError::Database(rusqlite::Error::QueryReturnedNoRows))
     }
 
-    fn fetch(&self, db: &Db, most: usize) -> Result<Vec<Row>, StoreError> {
+    /// What comes of the first row of which something comes; no more rows are looked for.
+    pub(super) fn find_map<T>(
+        &self,
+        db: &Db,
+        mut of: impl FnMut(Row) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
         let mut statement = self.prepare(db)?;
         let names = statement.column_names();
         let columns: Rc<[Box<str>]> = names.into_iter().map(Box::from).collect();
-        let mut found = statement.raw_query();
-        let mut rows = Vec::new();
-        while rows.len() < most
-            && let Some(row) = found.next()?
-        {
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
             let values = (0..columns.len()).map(|at| row.get::<_, Value>(at));
             let values = values.collect::<Result<_, _>>()?;
-            rows.push(Row { columns: columns.clone(), values });
+            if let Some(found) = of(Row { columns: columns.clone(), values })? {
+                return Ok(Some(found));
+            }
         }
-        Ok(rows)
+        Ok(None)
     }
 
     fn prepare<'db>(&self, db: &'db Db) -> Result<CachedStatement<'db>, StoreError> {

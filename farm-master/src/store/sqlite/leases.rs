@@ -10,6 +10,7 @@ use tessera_farm_core::chunk::Chunk;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::{Lease, take};
 use tessera_farm_core::retry::{Failure, exhausted};
+use tessera_farm_core::straggler::LEAST_AGE_MS;
 use tessera_market::Reason;
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::job::Why;
@@ -48,33 +49,41 @@ pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Leased, StoreError> {
     if let Some(granted) = seconds::grant(db, ask)? {
         return Ok(Leased::Granted(Box::new(granted)));
     }
-    let rows = query(WITH_WORK)
+    let (mut refused, mut outbid) = (Vec::new(), None);
+    let job = query(WITH_WORK)
         .bind(&ask.bidder.kernel.0[..])
         .bind(seconds::MOST_WANTING)
         .bind(sql(ask.bidder.asks.0))
         .bind(seconds::class_to_sql(ask.bidder.class))
-        .fetch_all(db)?;
+        .find_map(db, |row| {
+            let job = Job::read(&row)?;
+            match job.may_take(ask) {
+                Ok(()) => return Ok(Some(job)),
+                Err(reason @ Reason::Outbid { .. }) => outbid = outbid.take().or(Some(reason)),
+                Err(reason) => refused.push(reason.why()),
+            }
+            Ok(None)
+        })?;
+    if let Some(job) = job {
+        return lease(db, ask, job);
+    }
+    if let Some(reason) = outbid {
+        return Ok(Leased::Outbid(reason.why()));
+    }
+    if let Some(granted) = spares::grant(db, ask)? {
+        return Ok(Leased::Granted(Box::new(granted)));
+    }
     let too_cheap = query(TOO_CHEAP)
         .bind(&ask.bidder.kernel.0[..])
         .bind(seconds::class_to_sql(ask.bidder.class))
         .bind(sql(ask.bidder.asks.0))
         .fetch_optional(db)?;
-    let (mut refused, mut outbid) = (Vec::new(), None);
-    for row in rows.iter().chain(&too_cheap) {
-        let job = Job::read(row)?;
-        match job.may_take(ask) {
-            Ok(()) => return lease(db, ask, job),
-            Err(reason @ Reason::Outbid { .. }) => outbid = outbid.or(Some(reason)),
-            Err(reason) => refused.push(reason.why()),
-        }
+    if let Some(row) = too_cheap
+        && let Err(reason) = Job::read(&row)?.may_take(ask)
+    {
+        refused.push(reason.why());
     }
-    if let Some(reason) = outbid {
-        return Ok(Leased::Outbid(reason.why()));
-    }
-    Ok(match spares::grant(db, ask)? {
-        Some(granted) => Leased::Granted(Box::new(granted)),
-        None => Leased::Nothing(refused),
-    })
+    Ok(Leased::Nothing(refused))
 }
 
 /// Why a node gets nothing, where its owner does not want it to work.
@@ -149,11 +158,15 @@ pub(super) fn insert(db: &Db, lease: &Lease, ask: &LeaseAsk) -> Result<(), Store
     .bind(lease.second_of.map(|first| first.0.to_vec()))
     .bind(sql(lease.price.0))
     .execute(db)?;
-    query("UPDATE node SET ask = $2 WHERE id = $1 AND (ask IS NULL OR ask <> $2)")
-        .bind(&ask.bidder.node.0[..])
-        .bind(sql(ask.bidder.asks.0))
-        .execute(db)?;
-    seen(db, ask.bidder.node, ask.now_ms)
+    query(
+        "UPDATE node SET ask = $2, last_seen_ms = CASE WHEN last_seen_ms < $3 THEN $3 ELSE last_seen_ms END \
+         WHERE id = $1",
+    )
+    .bind(&ask.bidder.node.0[..])
+    .bind(sql(ask.bidder.asks.0))
+    .bind(ask.now_ms)
+    .execute(db)?;
+    Ok(())
 }
 
 /// Whether a node may have so many units more.
@@ -223,6 +236,19 @@ pub(super) fn secret(db: &Db, id: LeaseId) -> Result<(AuditSecret, i64), StoreEr
 pub(super) fn find(db: &Db, id: LeaseId) -> Result<Option<Lease>, StoreError> {
     let row = query(STANDING_BY_ID).bind(&id.0[..]).fetch_optional(db)?;
     row.as_ref().map(read).transpose()
+}
+
+pub(super) fn may_have_work(db: &Db, now_ms: i64) -> Result<bool, StoreError> {
+    let row = query(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM job WHERE state = 0 AND units > leased + submitted + verified) \
+         OR EXISTS (SELECT 1 FROM result WHERE second = 1) \
+         OR EXISTS (SELECT 1 FROM lease JOIN job ON job.id = lease.job \
+         WHERE lease.second_of IS NULL AND lease.granted_ms < $1 AND job.state = 0 \
+         AND job.leased + job.submitted + job.verified = job.units)",
+    )
+    .bind(now_ms.saturating_sub_unsigned(LEAST_AGE_MS))
+    .fetch_optional(db)?;
+    Ok(row.is_some())
 }
 
 pub(super) fn standing(db: &Db) -> Result<Vec<(Lease, i64)>, StoreError> {

@@ -262,6 +262,9 @@ impl ProofStore for Sqlite {
     fn settle(&self, lease: LeaseId, finding: Finding, now_ms: i64) -> Later<'_, Settled> {
         self.write(move |db| audits::settle(db, lease, &finding, now_ms))
     }
+    fn rejections(&self, nodes: Vec<NodeId>) -> Later<'_, Vec<u64>> {
+        self.read(move |db| audits::rejections(db, &nodes))
+    }
     fn equivocated(
         &self,
         commit: Commit,
@@ -364,6 +367,9 @@ impl Store for Sqlite {
     }
     fn lease_state(&self, id: LeaseId) -> Later<'_, LeaseState> {
         self.read(move |db| leases::state(db, id))
+    }
+    fn may_have_work(&self, now_ms: i64) -> Later<'_, bool> {
+        self.read(move |db| leases::may_have_work(db, now_ms))
     }
     fn standing_leases(&self) -> Later<'_, Vec<(Lease, i64)>> {
         self.read(|db| leases::standing(db))

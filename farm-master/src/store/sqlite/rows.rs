@@ -243,12 +243,8 @@ impl Job {
         match self.order() {
             Some(order) => {
                 let scene = self.spec.scene;
-                let with_scene = |bidder: &Bidder| {
-                    let has_scene = ask.sent.contains(&(bidder.node, scene));
-                    Bidder { has_scene, ..*bidder }
-                };
-                let rivals: Vec<Bidder> = ask.rivals.iter().map(with_scene).collect();
-                may_take(&with_scene(&ask.bidder), &order, &rivals).map(|_| ())
+                let asker = Bidder { has_scene: ask.rivals.asker_has(scene), ..ask.bidder };
+                may_take(&asker, &order, &ask.rivals.with_scene(scene)).map(|_| ())
             }
             None => Ok(()),
         }
