@@ -224,13 +224,14 @@ fn read(row: &Row) -> Result<Lease, StoreError> {
     })
 }
 
-/// The secret of a lease that stands.
-/// A lease's secret, and when it was granted.
-pub(super) fn secret(db: &Db, id: LeaseId) -> Result<(AuditSecret, i64), StoreError> {
-    let row = query("SELECT secret, granted_ms FROM lease WHERE id = $1")
-        .bind(&id.0[..])
-        .fetch_one(db)?;
-    Ok((AuditSecret(bytes(&row, "secret")?), row.try_get("granted_ms")?))
+/// A lease that stands, its secret, and when it was granted.
+pub(super) fn find_with_secret(
+    db: &Db,
+    id: LeaseId,
+) -> Result<Option<(Lease, AuditSecret, i64)>, StoreError> {
+    let row = query(STANDING_BY_ID).bind(&id.0[..]).fetch_optional(db)?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some((read(&row)?, AuditSecret(bytes(&row, "secret")?), row.try_get("granted_ms")?)))
 }
 
 pub(super) fn find(db: &Db, id: LeaseId) -> Result<Option<Lease>, StoreError> {
@@ -308,7 +309,7 @@ pub(super) fn end(
             jobs::save_chunk(db, job.id, number, &chunk)?;
         }
     }
-    remove(db, &lease)?;
+    remove(db, &lease, false)?;
     let reason = match end {
         LeaseEnd::Returned => return Ok(Freed { ended: true, failed_job: None }),
         LeaseEnd::Expired => "its node fell silent".to_owned(),
@@ -354,15 +355,18 @@ pub(super) fn end(
     Ok(Freed { ended: true, failed_job: Some(job.id) })
 }
 
-/// Takes a lease's row away, and its units from the job's count of leased ones.
-pub(super) fn remove(db: &Db, lease: &Lease) -> Result<(), StoreError> {
+/// Takes a lease's row away, and its units from the job's count of leased ones; to those of submitted ones, if
+/// they are here.
+pub(super) fn remove(db: &Db, lease: &Lease, are_here: bool) -> Result<(), StoreError> {
     query("DELETE FROM lease WHERE id = $1").bind(&lease.id.0[..]).execute(db)?;
     if lease.second_of.is_some() {
         return Ok(());
     }
-    query("UPDATE job SET leased = leased - $2 WHERE id = $1")
+    let units = lease.units.end - lease.units.start;
+    query("UPDATE job SET leased = leased - $2, submitted = submitted + $3 WHERE id = $1")
         .bind(&lease.job.0[..])
-        .bind(sql(lease.units.end - lease.units.start))
+        .bind(sql(units))
+        .bind(sql(if are_here { units } else { 0 }))
         .execute(db)?;
     Ok(())
 }

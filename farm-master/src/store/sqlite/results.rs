@@ -12,7 +12,7 @@ use tessera_protocol::submit::SubmitView;
 use tessera_protocol::{CommitId, FrameNumber, JobId, LeaseId, ResultHash, UnitIndex};
 
 pub(super) fn enter(db: &Db, result: &CheckedResult) -> Result<Entered, StoreError> {
-    let Some(mut lease) = leases::find(db, result.lease)? else {
+    let Some((mut lease, secret, granted_ms)) = leases::find_with_secret(db, result.lease)? else {
         return entered_before(db, result);
     };
     let job = Job::of(db, lease.job)?;
@@ -22,21 +22,16 @@ pub(super) fn enter(db: &Db, result: &CheckedResult) -> Result<Entered, StoreErr
         .frame_of(UnitIndex(lease.units.start))
         .ok_or_else(|| corrupt(format!("lease {} lies beyond its job", lease.id)))?;
 
-    let secret = leases::secret(db, lease.id)?;
     spares::come_first(db, &mut lease)?;
-    leases::remove(db, &lease)?;
+    leases::remove(db, &lease, true)?;
     if lease.second_of.is_none() {
         let (number, range) = lease.in_chunk();
         let mut chunk = jobs::load_chunk(db, &job, number)?;
         chunk.submit(range).map_err(corrupt)?;
         jobs::save_chunk(db, job.id, number, &chunk)?;
-        query("UPDATE job SET submitted = submitted + $2 WHERE id = $1")
-            .bind(&job.id.0[..])
-            .bind(sql(units))
-            .execute(db)?;
     }
     let wants_second = job.spec.class == DeviceClass::Tolerant && lease.second_of.is_none();
-    keep(db, &lease, frame, &secret, wants_second, result)?;
+    keep(db, &lease, frame, (&secret, granted_ms), wants_second, result)?;
     leases::seen(db, lease.node, result.now_ms)?;
     Ok(Entered::Now(SubmitView { accepted: units, already_done: 0, acknowledgement: None }))
 }
@@ -75,7 +70,7 @@ fn keep(
     db: &Db,
     lease: &Lease,
     frame: FrameNumber,
-    (secret, granted_ms): &(AuditSecret, i64),
+    (secret, granted_ms): (&AuditSecret, i64),
     wants_second: bool,
     result: &CheckedResult,
 ) -> Result<(), StoreError> {
@@ -100,7 +95,7 @@ fn keep(
     .bind(lease.second_of.map(|first| first.0.to_vec()))
     .bind(i64::from(wants_second))
     .bind(sql(lease.price.0))
-    .bind(result.now_ms.saturating_sub(*granted_ms).max(1))
+    .bind(result.now_ms.saturating_sub(granted_ms).max(1))
     .execute(db)?;
     Ok(())
 }
