@@ -7,6 +7,7 @@ mod accounts;
 mod approval;
 mod audits;
 mod bidding;
+mod collection;
 #[cfg(test)]
 mod hung_up;
 mod jobs;
@@ -84,6 +85,8 @@ pub struct App {
     pub(crate) heard: Heard,
     /// Nodes that wait for work.
     pub(crate) bidding: Bidding,
+    /// Held by who enters an upload, and alone by who removes one.
+    pub(crate) entering: tokio::sync::RwLock<()>,
     /// The chain, where the farm has one.
     pub(crate) settlement: Option<Settlement>,
     /// The books, as far as they were checked since the start.
@@ -177,6 +180,7 @@ impl App {
             people: People::default(),
             heard: Heard::default(),
             bidding: Bidding::default(),
+            entering: tokio::sync::RwLock::default(),
             settlement,
             checked: tokio::sync::Mutex::default(),
             live: Live::default(),

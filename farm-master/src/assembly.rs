@@ -215,11 +215,17 @@ impl App {
         }
     }
 
-    /// Removes results that were written and never entered, at the start and before any request.
+    /// Removes files that were written and never entered, or are entered no more, at the start and before any
+    /// request.
     pub(crate) async fn remove_strays(self: &Arc<Self>) -> anyhow::Result<()> {
         for (lease, commit, key) in self.blocking(|app| app.blobs.results()).await?? {
             if !self.store.is_kept(lease, commit).await? {
                 self.blocking(move |app| app.blobs.remove(key)).await??;
+            }
+        }
+        for blob in self.blocking(|app| app.blobs.uploads()).await?? {
+            if self.store.blob(blob, None).await?.is_none() {
+                self.blocking(move |app| app.blobs.remove(Key::Upload(blob))).await??;
             }
         }
         Ok(())

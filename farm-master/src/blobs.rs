@@ -183,6 +183,12 @@ impl Folder {
         Ok(self.list(&self.root.join(RESULTS))?.into_iter().filter_map(read).collect())
     }
 
+    /// The uploads that lie here, whether they were entered or not.
+    pub fn uploads(&self) -> Result<Vec<BlobHash>, BlobError> {
+        let read = |path: PathBuf| path.file_name()?.to_str()?.parse().ok();
+        Ok(self.list(&self.root.join(UPLOADS))?.into_iter().filter_map(read).collect())
+    }
+
     fn list(&self, folder: &Path) -> Result<Vec<PathBuf>, BlobError> {
         let unreadable = |source| BlobError::Read { path: folder.to_owned(), source };
         let entries = std::fs::read_dir(folder).map_err(unreadable)?;

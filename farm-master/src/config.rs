@@ -70,6 +70,8 @@ pub struct Config {
     pub upload_bytes_max: u64,
     /// How long results are kept once their frame is done, so that receipts can be checked.
     pub keep_results: Duration,
+    /// How long an upload is kept that no job needs any more.
+    pub keep_uploads: Duration,
     /// How often a unit may fail, on nodes of several owners, before its job does.
     pub failures_allowed: usize,
     /// How many times as long as usual a lease takes that is given to an idle node as well; 0 for never.
@@ -111,6 +113,8 @@ impl Config {
     pub const HEARTBEAT: Duration = Duration::from_secs(10);
     /// Without another wish: 2 GiB.
     pub const UPLOAD_BYTES_MAX: u64 = 2 << 30;
+    /// A month: whoever looks at a film, and wants another of the same scene, has it here still.
+    pub const KEEP_UPLOADS: Duration = Duration::from_secs(30 * 24 * 3600);
     /// Without another wish: two days.
     pub const KEEP_RESULTS: Duration = Duration::from_secs(48 * 3600);
     /// Without another wish.
@@ -159,6 +163,7 @@ impl Config {
             heartbeat: Self::HEARTBEAT,
             upload_bytes_max: Self::UPLOAD_BYTES_MAX,
             keep_results: Self::KEEP_RESULTS,
+            keep_uploads: Self::KEEP_UPLOADS,
             failures_allowed: Self::FAILURES_ALLOWED,
             straggler_times: Self::STRAGGLER_TIMES,
             session_lease: Self::SESSION_LEASE,
@@ -200,6 +205,7 @@ impl std::fmt::Display for Config {
         writeln!(f, "  heartbeat         {} ms", self.heartbeat.as_millis())?;
         writeln!(f, "  upload-bytes-max  {}", self.upload_bytes_max)?;
         writeln!(f, "  keep-results      {} h", self.keep_results.as_secs() / 3600)?;
+        writeln!(f, "  keep-uploads      {} days", self.keep_uploads.as_secs() / (24 * 3600))?;
         writeln!(f, "  audits-itself     {}", if self.audits_itself { "yes" } else { "no" })?;
         writeln!(f, "  failures-allowed  {}", self.failures_allowed)?;
         writeln!(f, "  straggler-times   {}", self.straggler_times)?;

@@ -154,6 +154,7 @@ impl Server {
         let delivering = tokio::spawn(app.clone().deliver());
         let answering = tokio::spawn(app.clone().answer_disputes());
         let pricing = tokio::spawn(app.clone().move_prices());
+        let collecting = tokio::spawn(app.clone().collect_uploads());
         let settling = tokio::spawn(app.clone().settle_epochs());
         shutdown.await;
         stopping.cancel();
@@ -165,6 +166,7 @@ impl Server {
         // A step that waits for the chain is gone on with at the next start.
         settling.abort();
         delivering.await.context("the sending to webhooks panicked")??;
+        collecting.await.context("the removal of uploads panicked")?;
         pricing.await.context("the moving of prices panicked")?;
         answering.await.context("the answering of objections panicked")?;
         assembling.await.context("assembly panicked")

@@ -43,6 +43,13 @@ pub struct Settings {
         value_parser = clap::value_parser!(u64).range(0..=87_600)
     )]
     pub keep_results_h: u64,
+    /// How long an upload is kept that no job needs any more, in days
+    #[arg(
+        long, env = "FARM_KEEP_UPLOADS_DAYS", value_name = "DAYS",
+        default_value_t = (Config::KEEP_UPLOADS.as_secs() / (24 * 3600)) as u32,
+        value_parser = clap::value_parser!(u32).range(0..=36_500)
+    )]
+    pub keep_uploads_days: u32,
     /// What a process may take that reads somebody's scene, in megabytes of 2^20 bytes
     #[arg(
         long, env = "FARM_SCENE_MEMORY_MB", value_name = "MB",
@@ -202,6 +209,7 @@ impl Settings {
             heartbeat: Duration::from_millis(self.heartbeat_ms),
             upload_bytes_max: self.upload_bytes_max,
             keep_results: Duration::from_secs(self.keep_results_h * 3600),
+            keep_uploads: Duration::from_secs(u64::from(self.keep_uploads_days) * 24 * 3600),
             failures_allowed: self.failures_allowed.max(1),
             straggler_times: self.straggler_times,
             audits_itself: self.audit_threads > 0,

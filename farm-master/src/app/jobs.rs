@@ -87,7 +87,7 @@ impl App {
 
     /// Who knows the hash of another's file, as readers of its receipts do, has no file.
     async fn need_upload(&self, artist: &Artist, blob: BlobHash) -> Result<(), Refusal> {
-        match self.store.blob(blob, artist.sees()).await? {
+        match self.store.use_blob(blob, artist.sees(), self.clock.now_ms()).await? {
             Some(_) => Ok(()),
             None => Err(Refusal::new(
                 Code::UploadMissing,

@@ -62,7 +62,10 @@ impl App {
     ) -> Result<(UploadId, u64), Refusal> {
         let all = self.fresh_uploads().await?;
         let known = match announced {
-            Some(blob) => self.store.blob(blob, Some(owner)).await?.filter(|known| *known == bytes),
+            Some(blob) => {
+                let known = self.store.use_blob(blob, Some(owner), self.clock.now_ms()).await?;
+                known.filter(|known| *known == bytes)
+            }
             None => None,
         };
         let owner = AccountId(owner.0);
@@ -115,7 +118,7 @@ impl App {
         let ended = self.blocking(move |app| app.blobs.end_partial(id, partial)).await;
         match ended.map_err(Refusal::internal)?? {
             Ended::Whole(blob) => {
-                let known = self.store.add_blob(blob, bytes, owner, self.clock.now_ms()).await?;
+                let known = self.enter_upload(blob, bytes, owner).await?;
                 Ok(UploadView { blob, bytes, known })
             }
             Ended::Differs { found } => Err(Refusal::new(

@@ -45,7 +45,7 @@ pub(super) async fn create_upload(
         Refusal::overloaded("As many uploads as the master takes at once are on their way")
     })?;
     let (blob, bytes) = store(&app.blobs, body, limit).await?;
-    let known = app.store.add_blob(blob, bytes, artist.id(), app.clock.now_ms()).await?;
+    let known = app.enter_upload(blob, bytes, artist.id()).await?;
     app.counters.upload_bytes.fetch_add(bytes, Ordering::Relaxed);
     Ok((StatusCode::CREATED, Json(UploadView { blob, bytes, known })))
 }

@@ -344,6 +344,16 @@ pub trait Store:
     fn add_blob(&self, blob: BlobHash, bytes: u64, owner: TokenId, now_ms: i64) -> Later<'_, bool>;
     /// The size of an upload of `owner`'s, or, with `None`, of anybody's.
     fn blob(&self, blob: BlobHash, owner: Option<TokenId>) -> Later<'_, Option<u64>>;
+    /// The same, and notes that it is needed: it is kept for a while from now on.
+    fn use_blob(
+        &self,
+        blob: BlobHash,
+        owner: Option<TokenId>,
+        now_ms: i64,
+    ) -> Later<'_, Option<u64>>;
+    /// Forgets an upload that was not needed since `until_ms`, nor by a job that goes on or ended since;
+    /// `None` where there is none.
+    fn forget_upload(&self, until_ms: i64) -> Later<'_, Option<BlobHash>>;
 
     /// Accepts a job.
     fn create_job(&self, job: NewJob) -> Later<'_, Creation>;

@@ -5,6 +5,7 @@ mod accounts;
 mod auditors;
 mod audits;
 mod browser;
+mod collection;
 mod comparisons;
 mod endings;
 mod fence;

@@ -86,11 +86,14 @@ pub(super) fn add_blob(
     owner: TokenId,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    query("INSERT INTO blob (hash, bytes, created_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-        .bind(&hash.0[..])
-        .bind(sql(bytes))
-        .bind(now_ms)
-        .execute(db)?;
+    query(
+        "INSERT INTO blob (hash, bytes, created_ms, used_ms) VALUES ($1, $2, $3, $3) \
+         ON CONFLICT (hash) DO UPDATE SET used_ms = excluded.used_ms",
+    )
+    .bind(&hash.0[..])
+    .bind(sql(bytes))
+    .bind(now_ms)
+    .execute(db)?;
     let added = query(
         "INSERT INTO blob_owner (hash, owner, created_ms) VALUES ($1, $2, $3) \
          ON CONFLICT DO NOTHING",
@@ -115,6 +118,42 @@ pub(super) fn blob(
     .bind(owner.map(|owner| owner.0.to_vec()))
     .fetch_optional(db)?;
     row.map(|row| count(&row, "bytes")).transpose()
+}
+
+pub(super) fn use_blob(
+    db: &Db,
+    hash: BlobHash,
+    owner: Option<TokenId>,
+    now_ms: i64,
+) -> Result<Option<u64>, StoreError> {
+    let bytes = blob(db, hash, owner)?;
+    if bytes.is_some() {
+        query("UPDATE blob SET used_ms = $2 WHERE hash = $1 AND used_ms < $2")
+            .bind(&hash.0[..])
+            .bind(now_ms)
+            .execute(db)?;
+    }
+    Ok(bytes)
+}
+
+pub(super) fn forget_upload(db: &Db, until_ms: i64) -> Result<Option<BlobHash>, StoreError> {
+    let row = query(
+        "SELECT hash FROM blob WHERE used_ms < $1 \
+         AND NOT EXISTS (SELECT 1 FROM job WHERE job.scene = blob.hash \
+         AND (job.state < 2 OR COALESCE(job.ended_ms, job.created_ms) >= $1)) \
+         AND NOT EXISTS (SELECT 1 FROM job WHERE job.environment = blob.hash \
+         AND (job.state < 2 OR COALESCE(job.ended_ms, job.created_ms) >= $1)) \
+         ORDER BY used_ms LIMIT 1",
+    )
+    .bind(until_ms)
+    .fetch_optional(db)?;
+    let Some(hash) = row.map(|row| bytes(&row, "hash").map(BlobHash)).transpose()? else {
+        return Ok(None);
+    };
+    for text in ["DELETE FROM blob_owner WHERE hash = $1", "DELETE FROM blob WHERE hash = $1"] {
+        query(text).bind(&hash.0[..]).execute(db)?;
+    }
+    Ok(Some(hash))
 }
 
 pub(super) fn join(db: &Db, joining: &Joining) -> Result<(), StoreError> {

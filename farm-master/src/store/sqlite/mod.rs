@@ -304,6 +304,17 @@ impl Store for Sqlite {
     fn blob(&self, blob: BlobHash, owner: Option<TokenId>) -> Later<'_, Option<u64>> {
         self.read(move |db| access::blob(db, blob, owner))
     }
+    fn use_blob(
+        &self,
+        blob: BlobHash,
+        owner: Option<TokenId>,
+        now_ms: i64,
+    ) -> Later<'_, Option<u64>> {
+        self.write(move |db| access::use_blob(db, blob, owner, now_ms))
+    }
+    fn forget_upload(&self, until_ms: i64) -> Later<'_, Option<BlobHash>> {
+        self.write(move |db| access::forget_upload(db, until_ms))
+    }
 
     fn create_job(&self, job: NewJob) -> Later<'_, Creation> {
         self.write(move |db| jobs::create(db, &job))
