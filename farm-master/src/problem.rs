@@ -107,6 +107,7 @@ catalogue! {
     QuoteRefused = UNPROCESSABLE_ENTITY "quote-refused" "The job cannot be quoted";
     RegistrationRefused = UNPROCESSABLE_ENTITY "registration-refused" "The registration is not what was asked for";
     WebhookRefused = UNPROCESSABLE_ENTITY "webhook-refused" "The webhook cannot be made";
+    HoursRefused = UNPROCESSABLE_ENTITY "hours-refused" "Those are no hours of a week";
     ReportRefused = UNPROCESSABLE_ENTITY "report-refused" "The report cannot be";
     MosaicTooFine = UNPROCESSABLE_ENTITY "mosaic-too-fine" "The frame has too many tiles to be listed";
     TooManyUploads = TOO_MANY_REQUESTS "too-many-uploads" "Too many uploads are unfinished";

@@ -167,6 +167,47 @@ async fn a_node_leaves_its_machine_alone_when_its_owner_wants_it_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hours_are_set_from_afar_and_who_spoke_last_wins() {
+    let world = World::new().await;
+    world.owner(&["config", "max-temperature", "80"]);
+    let set = async |text: &str| {
+        let view = world.client.set_hours(world.node, &text.parse().unwrap()).await.unwrap();
+        view.hours.unwrap()
+    };
+    let kept = async |text: &str| {
+        eventually(&format!("it keeps {text}"), async || {
+            world.view().await?.report?.hours.filter(|kept| kept.hours.to_string() == text)
+        })
+        .await
+    };
+    kept("always").await;
+    let never = set("never").await;
+    let begun = Instant::now();
+    world.rests(Some("out_of_hours")).await;
+    println!("rests after {:.1} s", begun.elapsed().as_secs_f64());
+    assert_eq!(kept("never").await, never);
+    assert!(world.why().await.contains("no hour of the week"), "{}", world.why().await);
+    assert_eq!(world.owner(&["schedule"]), "never\n");
+    let job = world.submit(4).await;
+
+    // Whoever is at the machine has the last word, until the next one.
+    let said = world.owner(&["schedule", "always"]);
+    assert!(said.contains("These hours hold"), "{said}");
+    let report = world.rests(None).await;
+    assert!(report.hours.unwrap().set_ms > never.set_ms);
+    world.farm.completed(&world.client, job.id).await;
+    set("never").await;
+    world.rests(Some("out_of_hours")).await;
+    let always = set("always").await;
+    world.rests(None).await;
+    assert_eq!(kept("always").await, always);
+    let job = world.submit(8).await;
+    assert_eq!(world.farm.completed(&world.client, job.id).await.state, JobState::Completed);
+    let said = world.owner(&["config"]);
+    assert!(said.contains("80 °C"), "no other rule was changed: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_rule_is_refused_and_the_old_ones_stay() {
     let world = World::new().await;
     world.owner(&["schedule", "mon-fri", "19:00-07:00,", "sat-sun"]);

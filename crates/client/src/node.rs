@@ -7,7 +7,7 @@ use reqwest::Method;
 use std::path::Path;
 use std::time::Duration;
 use tessera_protocol::commit::{NodeKey, join_message};
-use tessera_protocol::house::NodeReport;
+use tessera_protocol::house::{NodeReport, ReportView};
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
 use tessera_protocol::node::{ChallengeView, DeviceView, JoinRequest, JoinView};
 use tessera_protocol::submit::SubmitView;
@@ -89,10 +89,12 @@ impl NodeClient {
         self.transport.send_for_some_json(call).await
     }
 
-    /// Says how the node's machine is.
-    pub async fn report(&self, report: &NodeReport) -> Result<(), ClientError> {
+    /// Says how the node's machine is; what its owner wants of it.
+    pub async fn report(&self, report: &NodeReport) -> Result<ReportView, ClientError> {
         let call = self.transport.request(Method::PUT, "node/v1/report");
-        self.transport.send(call.timeout(HEARTBEAT_TIMEOUT).json(report)).await.map(drop)
+        let call = call.timeout(HEARTBEAT_TIMEOUT).json(report);
+        // Masters from before there were orders answer nothing.
+        Ok(self.transport.send_for_some_json(call).await?.unwrap_or_default())
     }
 
     /// Says that the node still works on `lease`.

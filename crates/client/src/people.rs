@@ -7,6 +7,8 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
+use tessera_protocol::house::HoursRequest;
+use tessera_protocol::house::hours::Hours;
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, UploadView, Why};
 use tessera_protocol::log::{LogEntry, LogPage};
 use tessera_protocol::node::{NodePage, NodeView, NodeWish};
@@ -196,6 +198,18 @@ impl Client {
             NodeWish::Pause => "pause",
         };
         self.post(&format!("v1/nodes/{node}/{order}")).await
+    }
+
+    /// Tells in which hours its owner wants a node to work. It hears of them within ten seconds.
+    pub async fn set_hours(&self, node: NodeId, hours: &Hours) -> Result<NodeView, ClientError> {
+        let request = HoursRequest { hours: hours.to_string() };
+        let path = format!("v1/nodes/{node}/hours");
+        self.transport
+            .repeating(|| {
+                let call = self.transport.request(Method::PUT, &path).json(&request);
+                self.transport.send_for_json(call)
+            })
+            .await
     }
 
     /// All nodes that ever joined.

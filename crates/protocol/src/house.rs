@@ -1,10 +1,13 @@
 //! What a node says of the machine it lives in: how warm it is, and why it rests although there may be work.
 //!
 //! A node is a guest of its owner's machine, and keeps the owner's rules: hours, others' work first, no hotter
-//! and no hungrier than allowed. Which rules those are only the node knows; what follows from them its owner
-//! reads on the portal as well.
+//! and no hungrier than allowed. The rules lie on the machine, and what follows from them its owner reads on the
+//! portal as well. One of them can be set from there: the [`hours`].
+
+pub mod hours;
 
 use crate::job::Why;
+use hours::Hours;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -92,8 +95,38 @@ impl From<Rest> for Why {
     }
 }
 
+/// Hours, and when they were set. Of two the later ones count, wherever they were said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SetHours {
+    /// The hours.
+    pub hours: Hours,
+    /// When, in milliseconds since 1970; 0 where nobody ever set any.
+    pub set_ms: i64,
+}
+
+/// Sets the hours of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoursRequest {
+    /// By the machine's own clock, for example `mon-fri 19:00-07:00, sat-sun`, `22:00-06:00`, `always` or
+    /// `never`; at most 2,000 bytes.
+    pub hours: String,
+}
+
+/// The answer to a report.
+///
+/// The hours are all that a master can order of a machine. They may be wider than those before, since they are
+/// its owner's, whom the master knows by the session or the key; every other rule holds beside them, and no master
+/// can change those. A node takes an order once, and leaves one alone that is no newer than what it keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ReportView {
+    /// The hours that the node's owner set at the master; `None` where nobody did.
+    #[serde(default)]
+    pub hours: Option<SetHours>,
+}
+
 /// What a node says of its machine, every few seconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeReport {
     /// Why it rests; `None` while it does not.
@@ -105,6 +138,12 @@ pub struct NodeReport {
     /// What its GPUs draw together, in watts; `None` where that is not told.
     #[serde(default)]
     pub power_w: Option<u32>,
+    /// The hours that it keeps, by its machine's own clock; `None` of one that does not tell.
+    #[serde(default)]
+    pub hours: Option<SetHours>,
+    /// Whether it could not write down the hours that it was ordered: its log says why.
+    #[serde(default)]
+    pub cannot_set_hours: bool,
 }
 
 #[cfg(test)]
@@ -120,5 +159,16 @@ mod tests {
         assert!(serde_json::from_str::<Rest>(r#"{"code":"bored"}"#).is_err());
         assert_eq!(Why::from(rest).code, "too_hot");
         assert!(Why::from(rest).sentence.contains("91 °C"));
+    }
+
+    #[test]
+    fn hours_travel_as_people_write_them() {
+        let text = r#"{"hours":{"hours":"sat-sun","set_ms":7}}"#;
+        let report: NodeReport = serde_json::from_str(text).unwrap();
+        let hours = Some(SetHours { hours: "sat-sun".parse().unwrap(), set_ms: 7 });
+        assert_eq!(report.hours, hours);
+        assert_eq!(serde_json::to_string(&ReportView { hours }).unwrap(), text);
+        let noon = r#"{"hours":{"hours":"noon","set_ms":7}}"#;
+        assert!(serde_json::from_str::<ReportView>(noon).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Nodes: how they join, and what is shown of them.
 
 use crate::commit::SignatureBytes;
-use crate::house::NodeReport;
+use crate::house::{NodeReport, SetHours};
 use crate::{KernelId, MasterId, NodeId, RayPrice, ResultHash};
 use serde::{Deserialize, Serialize};
 use tessera_settlement_abi::signed::Class;
@@ -150,6 +150,10 @@ pub struct NodeView {
     /// What its owner wants of it.
     #[serde(default)]
     pub wish: NodeWish,
+    /// In which hours its owner wants it to work, as far as that was said here; those that it keeps are in the
+    /// report.
+    #[serde(default)]
+    pub hours: Option<SetHours>,
     /// What it said of its machine, in the last minute.
     #[serde(default)]
     pub report: Option<NodeReport>,

@@ -86,7 +86,7 @@ impl Heard {
     pub(super) fn report(&self, node: NodeId, now_ms: i64) -> Option<NodeReport> {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         let (at_ms, report) = reports.get(&node)?;
-        (now_ms - at_ms <= REPORT_STANDS_MS).then_some(*report)
+        (now_ms - at_ms <= REPORT_STANDS_MS).then(|| report.clone())
     }
 
     /// This node is sent an upload.

@@ -8,9 +8,13 @@ use crate::store::LeaseEnd;
 use std::sync::Arc;
 use tessera_protocol::NodeId;
 use tessera_protocol::finance::{EarningsView, PayoutPage};
-use tessera_protocol::house::NodeReport;
+use tessera_protocol::house::hours::HoursError;
+use tessera_protocol::house::{NodeReport, ReportView, SetHours};
 use tessera_protocol::job::Why;
 use tessera_protocol::node::{NodePage, NodeView, NodeWish};
+
+/// How much ahead of ours a node's clock may be, where it says when its hours were set; a year.
+const CLOCK_AHEAD_MS: i64 = 365 * 24 * 3_600_000;
 
 impl App {
     /// One page of the owner's nodes, or of all. The cursor is the last node's key.
@@ -48,9 +52,14 @@ impl App {
         node.report = self.heard.report(node.id, self.clock.now_ms());
     }
 
-    /// Notes what a node says of its machine.
-    pub(crate) fn note_report(&self, node: NodeId, report: NodeReport) {
+    /// Notes what a node says of its machine; answers what its owner wants of it.
+    pub(crate) async fn note_report(
+        &self,
+        node: NodeId,
+        report: NodeReport,
+    ) -> Result<ReportView, Refusal> {
         self.heard.note_report(node, report, self.clock.now_ms());
+        Ok(ReportView { hours: self.store.hours(node).await? })
     }
 
     /// What a node of this owner's has earned.
@@ -122,6 +131,27 @@ impl App {
             Ok(())
         })
         .await?;
+        self.node(owner, id).await
+    }
+
+    /// Notes in which hours an owner wants a node to work, which hears it with its next report. What is in hand
+    /// is the node's own matter, as it is when its hours end.
+    pub(crate) async fn set_hours(
+        &self,
+        owner: &NodeOwner,
+        id: NodeId,
+        text: &str,
+    ) -> Result<NodeView, Refusal> {
+        let node = self.node(owner, id).await?;
+        let hours = text
+            .parse()
+            .map_err(|error: HoursError| Refusal::new(Code::HoursRefused, format!("{error}.")))?;
+        // Who speaks last wins, though the machine on which somebody spoke before may have a clock ahead of ours.
+        let now_ms = self.clock.now_ms();
+        let kept = node.report.and_then(|report| report.hours);
+        let kept_ms = kept.map_or(0, |kept| kept.set_ms.min(now_ms + CLOCK_AHEAD_MS));
+        let set_ms = now_ms.max(kept_ms + 1);
+        self.store.set_hours(id, SetHours { hours, set_ms }).await?;
         self.node(owner, id).await
     }
 

@@ -87,6 +87,7 @@
 //! | `GET /v1/nodes/{node}` | enrol | | 200 `NodeView` | 404 `node-not-found` |
 //! | `GET /v1/nodes/{node}/earnings` `…/why` `…/payouts?cursor&limit` | enrol | | 200 `EarningsView`, `Vec<Why>`, `PayoutPage` (newest first) | |
 //! | `POST /v1/nodes/{node}/drain` `…/pause` `…/resume` | enrol | | 200 `NodeView`: it gets no new lease; the same, and its leases are taken back; it works again | |
+//! | `PUT /v1/nodes/{node}/hours` | enrol | `HoursRequest` | 200 `NodeView`: the node takes them over with its next report, unless others were set on its machine later | 422 `hours-refused` |
 //! | `POST /v1/tokens` | operator | `TokenRequest` | 201 `TokenView`, the token shown this once | |
 //!
 //! `limit` is 1 to 200, by default 100. A page is `{data, next_cursor}`; `next_cursor` is opaque
@@ -97,7 +98,7 @@
 //! |---|---|---|---|---|
 //! | `POST /node/v1/challenge` | enrol or operator | | 200 `ChallengeView`, good once and for a minute | |
 //! | `POST /node/v1/join` | enrol or operator | `JoinRequest` | 200 `JoinView`; joining again replaces the token and leaves leases as they are | 403 `challenge-refused`, `signature-refused`; 409 `kernel-differs` |
-//! | `PUT /node/v1/report` | node | `NodeReport`, every ten seconds and when the node begins or ends a rest | 204 |
+//! | `PUT /node/v1/report` | node | `NodeReport`, every ten seconds and when the node begins or ends a rest or keeps other hours | 200 `ReportView` | |
 //! | `POST /node/v1/lease` | node | `LeaseRequest` | 200 `LeaseGrant`, or 204 when `wait_ms` passed without work. All units are of one frame | 409 `kernel-differs`, 403 `node-barred` (too many results were rejected) |
 //! | `POST /node/v1/leases/{lease}/heartbeat` | node | | 200 `HeartbeatView`; `alive: false` for an ended, unknown or somebody else's lease | |
 //! | `POST /node/v1/leases/{lease}/submit` | node | `application/octet-stream`, see [`tessera_protocol::submit`] | 200 `SubmitView`, durable by then; the same commit again: the same answer | below |
@@ -289,6 +290,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(owners::pause_node))
         .routes(routes!(owners::resume_node))
         .routes(routes!(owners::drain_node))
+        .routes(routes!(owners::set_node_hours))
         .routes(routes!(money::get_farm))
         .routes(routes!(money::create_quote))
         .routes(routes!(money::get_quote))
@@ -350,7 +352,8 @@ fn describe_refusals(document: &mut utoipa::openapi::OpenApi) {
         .content("application/problem+json", problem)
         .build();
     for item in document.paths.paths.values_mut() {
-        let with_body = [&mut item.get, &mut item.post, &mut item.delete, &mut item.patch];
+        let with_body =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
         for operation in with_body.into_iter().flatten() {
             operation.responses.responses.insert("default".into(), refusal.clone().into());
         }

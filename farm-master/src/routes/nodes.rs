@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use std::sync::Arc;
 use tessera_farm_core::lease::MAX_RAW_BYTES;
 use tessera_protocol::LeaseId;
-use tessera_protocol::house::NodeReport;
+use tessera_protocol::house::{NodeReport, ReportView};
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
 use tessera_protocol::node::{ChallengeView, JoinRequest, JoinView};
 use tessera_protocol::submit::{MAX_HEADER_BYTES, SubmitView};
@@ -58,18 +58,19 @@ pub(super) async fn join(
     Ok(Json(app.join(enroller.owner(), request).await?))
 }
 
-/// Says how the node's machine is, and whether the node rests.
+/// Says how the node's machine is, and whether the node rests; hears what its owner wants.
 #[utoipa::path(
     put, path = "/node/v1/report", tag = "nodes", request_body = NodeReport,
-    responses((status = 204, description = "It is shown to the node's owner for a minute"))
+    responses((
+        status = 200, description = "It is shown to the node's owner for a minute", body = ReportView
+    ))
 )]
 pub(super) async fn report(
     Node(node): Node,
     State(app): State<Arc<App>>,
     Body(report): Body<NodeReport>,
-) -> StatusCode {
-    app.note_report(node, report);
-    StatusCode::NO_CONTENT
+) -> Result<Json<ReportView>, Refusal> {
+    Ok(Json(app.note_report(node, report).await?))
 }
 
 /// Asks for work, and waits for some.

@@ -1,6 +1,6 @@
 //! An owner's nodes; the operator's are all.
 
-use super::extract::{Page, Path, Query};
+use super::extract::{Json as Body, Page, Path, Query};
 use crate::app::App;
 use crate::auth::NodeOwner;
 use crate::problem::Refusal;
@@ -9,6 +9,7 @@ use axum::extract::State;
 use std::sync::Arc;
 use tessera_protocol::NodeId;
 use tessera_protocol::finance::{EarningsView, PayoutPage};
+use tessera_protocol::house::HoursRequest;
 use tessera_protocol::job::Why;
 use tessera_protocol::node::{NodePage, NodeView, NodeWish};
 
@@ -115,4 +116,19 @@ pub(super) async fn drain_node(
     Path(node): Path<NodeId>,
 ) -> Result<Json<NodeView>, Refusal> {
     Ok(Json(app.wish(&owner, node, NodeWish::Drain).await?))
+}
+
+/// Sets the hours in which a node may work: it takes them over with its next report.
+#[utoipa::path(
+    put, path = "/v1/nodes/{node}/hours", tag = "people", params(("node" = NodeId, Path)),
+    request_body = HoursRequest,
+    responses((status = 200, body = NodeView))
+)]
+pub(super) async fn set_node_hours(
+    owner: NodeOwner,
+    State(app): State<Arc<App>>,
+    Path(node): Path<NodeId>,
+    Body(request): Body<HoursRequest>,
+) -> Result<Json<NodeView>, Refusal> {
+    Ok(Json(app.set_hours(&owner, node, &request.hours).await?))
 }

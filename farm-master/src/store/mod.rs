@@ -30,6 +30,7 @@ use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::Lease;
 use tessera_market::{Bidder, Order};
 use tessera_protocol::commit::AuditSecret;
+use tessera_protocol::house::SetHours;
 use tessera_protocol::job::{FrameView, JobEvent, JobSpec, JobState, JobView, Why};
 use tessera_protocol::lease::Unit;
 use tessera_protocol::node::{DeviceClass, DeviceView, NodeView, NodeWish};
@@ -399,6 +400,10 @@ pub trait Store:
     fn is_node_of(&self, id: NodeId, owner: TokenId) -> Later<'_, bool>;
     /// Keeps what a node's owner wants of it. From then on [`Store::lease`] heeds it.
     fn wish(&self, id: NodeId, wish: NodeWish) -> Later<'_, ()>;
+    /// Keeps the hours that a node's owner set. They are as new as they say, or newer than those before by one.
+    fn set_hours(&self, id: NodeId, hours: SetHours) -> Later<'_, ()>;
+    /// The hours that a node's owner set.
+    fn hours(&self, id: NodeId) -> Later<'_, Option<SetHours>>;
 
     /// Gives a node work, if its owner wants it to work: what another owner's node rendered of a tolerant job and has to be rendered
     /// a second time, else of the oldest active job that has some.

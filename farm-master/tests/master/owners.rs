@@ -2,11 +2,13 @@
 
 use crate::browser::Browser;
 use crate::world::{Farm, Node, read, refused, request};
-use reqwest::StatusCode;
+use reqwest::{Method, Response, StatusCode};
 use std::time::Duration;
 use tessera_protocol::finance::{EarningsView, PayoutPage};
+use tessera_protocol::house::{HoursRequest, NodeReport, ReportView, SetHours};
 use tessera_protocol::job::Why;
 use tessera_protocol::node::{NodePage, NodeView, NodeWish};
+use tessera_protocol::problem::Problem;
 
 async fn own(farm: &Farm, browser: &Browser, secret: u8) -> Node {
     farm.node_of(&browser.key("enrol").await.key, secret).await
@@ -20,6 +22,18 @@ async fn wish(browser: &Browser, node: &Node, order: &str) -> NodeView {
 async fn why(browser: &Browser, node: &Node) -> String {
     let path = format!("/v1/nodes/{}/why", node.key.node());
     read::<Vec<Why>>(browser.get(&path).await, StatusCode::OK).await[0].code.clone()
+}
+
+async fn set_hours(browser: &Browser, node: &Node, hours: &str) -> Response {
+    let path = format!("/v1/nodes/{}/hours", node.key.node());
+    let request = browser.request(Method::PUT, &path);
+    request.json(&HoursRequest { hours: hours.to_owned() }).send().await.unwrap()
+}
+
+/// What the node hears when it says that it keeps these hours.
+async fn heard(node: &Node, hours: Option<SetHours>) -> Option<SetHours> {
+    let report = NodeReport { hours, ..NodeReport::default() };
+    read::<ReportView>(node.report(&report).await, StatusCode::OK).await.hours
 }
 
 #[tokio::test]
@@ -134,4 +148,78 @@ async fn a_node_that_waits_hears_at_once_that_it_is_resumed() {
     assert_eq!(status, StatusCode::OK);
     assert!(begun.elapsed() > Duration::from_millis(300), "it had nothing before");
     assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn a_node_hears_the_hours_that_its_owner_sets_and_nobody_else() {
+    let mut farm = Farm::start().await;
+    let (ada, eve) = (Browser::sign_up(&farm, "ada").await, Browser::sign_up(&farm, "eve").await);
+    let (mut node, other) = (own(&farm, &ada, 1).await, own(&farm, &ada, 2).await);
+    assert_eq!(heard(&node, None).await, None);
+    assert_eq!(refused(set_hours(&eve, &node, "never").await).await, "node-not-found");
+    let path = format!("/v1/nodes/{}/hours", node.key.node());
+    let body = HoursRequest { hours: "never".into() };
+    let bare = ada.bare(Method::PUT, &path).json(&body).send().await.unwrap();
+    assert_eq!(refused(bare).await, "csrf-missing");
+    let own_token = farm.http.put(farm.at(&path)).bearer_auth(&node.token).json(&body);
+    assert_eq!(refused(own_token.send().await.unwrap()).await, "scope-too-small");
+    assert_eq!(heard(&node, None).await, None);
+
+    let view: NodeView =
+        read(set_hours(&ada, &node, " MON-FRI 19:00-07:00,sat-sun").await, StatusCode::OK).await;
+    let set = view.hours.unwrap();
+    assert_eq!(set.hours.to_string(), "mon-fri 19:00-07:00, sat-sun");
+    assert_eq!(heard(&node, None).await, Some(set.clone()));
+    assert_eq!(heard(&other, None).await, None);
+    let operator = farm.http.put(farm.at(&path)).bearer_auth(&farm.token).json(&body);
+    let view: NodeView = read(operator.send().await.unwrap(), StatusCode::OK).await;
+    let set_again = view.hours.unwrap();
+    assert!(set_again.set_ms > set.set_ms, "the last word counts, within a millisecond too");
+
+    // It is written down, and joining again is no order.
+    farm.restart().await;
+    let ada = ada.at(&farm);
+    node.at(&farm);
+    assert_eq!(heard(&node, None).await, Some(set_again.clone()));
+    let node = own(&farm, &ada, 1).await;
+    assert_eq!(heard(&node, Some(set.clone())).await, Some(set_again.clone()));
+    let path = format!("/v1/nodes/{}", node.key.node());
+    let view: NodeView = read(ada.get(&path).await, StatusCode::OK).await;
+    assert_eq!((view.hours, view.report.unwrap().hours), (Some(set_again), Some(set)));
+}
+
+#[tokio::test]
+async fn what_is_no_week_is_refused_in_the_words_of_the_machine() {
+    let farm = Farm::start().await;
+    let ada = Browser::sign_up(&farm, "ada").await;
+    let node = own(&farm, &ada, 1).await;
+    for text in ["", "noon", "25:00-26:00", &vec!["mon"; 51].join(","), &" ".repeat(2001)] {
+        assert_eq!(refused(set_hours(&ada, &node, text).await).await, "hours-refused", "{text}");
+    }
+    let answer = set_hours(&ada, &node, "sat, noon").await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let problem: Problem = answer.json().await.unwrap();
+    assert!(problem.detail.contains("'noon' is no part of a week"), "{}", problem.detail);
+    assert_eq!(heard(&node, None).await, None);
+    let nonsense = serde_json::json!({ "hours": { "hours": "noon", "set_ms": 1 } });
+    assert_eq!(refused(node.report(&nonsense).await).await, "request-malformed");
+}
+
+#[tokio::test]
+async fn the_last_word_is_the_owners_whatever_the_clock_of_the_machine() {
+    let farm = Farm::start().await;
+    let ada = Browser::sign_up(&farm, "ada").await;
+    let node = own(&farm, &ada, 1).await;
+    let says = async |set_ms| {
+        heard(&node, Some(SetHours { hours: "sat".parse().unwrap(), set_ms })).await;
+        let answer = set_hours(&ada, &node, "sun").await;
+        read::<NodeView>(answer, StatusCode::OK).await.hours.unwrap().set_ms
+    };
+    let now_ms = says(0).await;
+    let ahead = now_ms + 3_600_000;
+    assert!(says(ahead).await > ahead);
+    // One that lies gets no order that it would take, and does no harm.
+    let next = says(i64::MAX).await;
+    assert!(next < now_ms + 400 * 24 * 3_600_000, "{next}");
+    assert!(says(i64::MIN).await > next);
 }

@@ -323,6 +323,12 @@ impl Node {
         request.bearer_auth(&self.token).json(body).send().await.unwrap()
     }
 
+    /// Says how its machine is.
+    pub(crate) async fn report(&self, report: &impl serde::Serialize) -> Response {
+        let request = self.http.put(format!("{}/node/v1/report", self.url));
+        request.bearer_auth(&self.token).json(report).send().await.unwrap()
+    }
+
     pub(crate) async fn ask(&self, request: &LeaseRequest) -> Response {
         self.post("/lease", request).await
     }

@@ -1,6 +1,7 @@
 //! What a node does when its master, its device or its owner fails it, against a master made to
 //! fail in one way each. That the two agree when all goes well is shown by the whole-system tests.
 
+mod orders;
 mod renewal;
 
 use super::{AgentError, Config, run};
@@ -10,9 +11,9 @@ use crate::render::{Backend, Brake, DeviceDescription, RenderError};
 use crate::update::Updates;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use std::collections::VecDeque;
 use std::future::pending;
@@ -55,6 +56,8 @@ struct Master {
     /// What to answer submits with; accepts once it is empty.
     answers: Mutex<VecDeque<Answer>>,
     dead: AtomicBool,
+    /// What reports are answered with, as it is sent; while it is empty they are answered as masters did once.
+    order: Mutex<String>,
     seen: Mutex<Vec<Seen>>,
     news: Notify,
 }
@@ -65,6 +68,7 @@ enum Seen {
     Asked,
     Submit(Vec<u8>),
     GaveBack(Option<String>),
+    Report(NodeReport),
     /// Not the master's, but the backend's.
     Rendering,
 }
@@ -160,6 +164,15 @@ async fn give_back(
     StatusCode::NO_CONTENT
 }
 
+async fn report(State(master): State<Arc<Master>>, Json(report): Json<NodeReport>) -> Response {
+    let order = master.order.lock().unwrap().clone();
+    if order.is_empty() {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    master.see(Seen::Report(report));
+    ([(header::CONTENT_TYPE, "application/json")], order).into_response()
+}
+
 async fn join(State(master): State<Arc<Master>>, Json(request): Json<JoinRequest>) -> Response {
     master.see(Seen::Join(request.node.to_string()));
     let view = JoinView {
@@ -196,6 +209,7 @@ impl World {
         let routes = Router::new()
             .route("/node/v1/challenge", post(challenge))
             .route("/node/v1/join", post(join))
+            .route("/node/v1/report", put(report))
             .route("/node/v1/lease", post(lease))
             .route("/node/v1/leases/{lease}/heartbeat", post(heartbeat))
             .route("/node/v1/leases/{lease}/submit", post(submit))

@@ -1,11 +1,11 @@
 //! `render-node schedule` and `config`: what the owner of the machine allows the node. A node that works keeps
 //! it within a second.
 
-use crate::house::hours::Hours;
 use crate::house::look_once;
 use crate::house::rules::HouseRules;
 use anyhow::{anyhow, bail};
 use std::path::PathBuf;
+use tessera_protocol::house::hours::Hours;
 
 /// Which node.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub struct Schedule {
     #[command(flatten)]
     node: OfNode,
     /// The hours by this machine's clock, for example 'mon-fri 19:00-07:00, sat-sun', '22:00-06:00', or
-    /// 'always'; without them the present ones are shown.
+    /// 'always'; without them the present ones are shown. The portal sets them as well: whoever spoke last wins.
     #[arg(value_name = "HOURS")]
     hours: Vec<String>,
 }
@@ -74,8 +74,13 @@ pub fn schedule(arguments: &Schedule) -> anyhow::Result<()> {
         println!("{}", rules.hours);
         return Ok(());
     }
-    rules.hours = arguments.hours.join(" ").parse::<Hours>()?;
-    arguments.node.keep(&rules)
+    let hours = arguments.hours.join(" ").parse::<Hours>()?;
+    rules.set_hours(hours, jiff::Timestamp::now().as_millisecond());
+    arguments.node.keep(&rules)?;
+    println!(
+        "These hours hold, whatever the portal said before, until somebody sets others, here or there."
+    );
+    Ok(())
 }
 
 /// Shows all rules, or changes one.

@@ -5,21 +5,24 @@
 //! conformance scenes of a node's start, and the preparation of a scene. What the agent makes of a rest that
 //! lasts is its own matter. Clocks, fans and power limits are the owner's, and nothing here sets any.
 //!
-//! Reading order: [`hours`] → [`rules`] (all of them, and what follows: pure) → `sensors` → here.
+//! Rules are made on the machine. The hours may also come as an order from the master, which knows the owner by
+//! the session or the key; a master that lies can have the node work at other hours, and can change no other rule.
+//!
+//! Reading order: [`tessera_protocol::house::hours`] → [`rules`] (all of them, and what follows: pure) → `sensors`
+//! → here.
 
-pub mod hours;
 pub mod rules;
 mod sensors;
 
 use crate::render::Brake;
-use hours::MinuteOfWeek;
 use rules::{Guard, HouseRules, Observation, RULES_FILE};
 use sensors::Sensors;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-use tessera_protocol::house::{NodeReport, Rest};
+use tessera_protocol::house::hours::MinuteOfWeek;
+use tessera_protocol::house::{NodeReport, Rest, SetHours};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -31,6 +34,8 @@ const SENSORS_BELOW: &str = "TESSERA_SENSORS_BELOW";
 /// The house that a node lives in. It is watched for as long as this or a clone lives.
 #[derive(Debug, Clone)]
 pub struct House {
+    /// Where the rules lie, if there are any.
+    state: Option<PathBuf>,
     report: watch::Receiver<NodeReport>,
     held: Arc<AtomicBool>,
 }
@@ -47,22 +52,26 @@ impl House {
         std::thread::spawn(move || {
             while !tell.is_closed() {
                 let report = watcher.look();
-                tell.send_if_modified(|told| std::mem::replace(told, report) != report);
+                tell.send_if_modified(|told| {
+                    let is_news = *told != report;
+                    *told = report;
+                    is_news
+                });
                 std::thread::park_timeout(LOOK_EVERY);
             }
         });
-        Ok(Self { report, held })
+        Ok(Self { state: Some(state.to_owned()), report, held })
     }
 
     /// One without rules.
     pub fn free() -> Self {
-        Self { report: watch::channel(NodeReport::default()).1, held: Arc::default() }
+        Self { state: None, report: watch::channel(NodeReport::default()).1, held: Arc::default() }
     }
 
     /// One whose rules follow from what a test says.
     #[cfg(test)]
     pub(crate) fn told(report: watch::Receiver<NodeReport>) -> Self {
-        Self { report, held: Arc::default() }
+        Self { state: None, report, held: Arc::default() }
     }
 
     /// A brake for one rendering.
@@ -72,7 +81,21 @@ impl House {
 
     /// What is to be said of the machine now.
     pub fn report(&self) -> NodeReport {
-        *self.report.borrow()
+        self.report.borrow().clone()
+    }
+
+    /// Takes over the hours that the owner set at the master, unless those that are kept are as new; the thread
+    /// finds them, as it finds all rules. It blocks.
+    ///
+    /// # Errors
+    /// They cannot be written down: a sentence for people.
+    pub(crate) fn take_order(&self, order: SetHours) -> Result<(), String> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let hours = order.hours.to_string();
+        if HouseRules::take_order(state, order)? {
+            info!("its owner set its hours at the master: {hours}");
+        }
+        Ok(())
     }
 
     /// Waits until the node may work.
@@ -161,7 +184,14 @@ impl Watcher {
             }
             self.rested = code;
         }
-        NodeReport { rests, temperature_c: seen.temperature_c, power_w: seen.power_w }
+        let hours = SetHours { hours: self.rules.hours.clone(), set_ms: self.rules.hours_set_ms };
+        NodeReport {
+            rests,
+            temperature_c: seen.temperature_c,
+            power_w: seen.power_w,
+            hours: Some(hours),
+            cannot_set_hours: false,
+        }
     }
 
     /// Reads the rules again where they were written since.

@@ -1,12 +1,12 @@
 //! What the owner of the machine allows, and what follows from it.
 
-use super::hours::{Hours, MinuteOfWeek};
 use crate::machine;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 use tessera_durable::{Access, OsDisk, write_file};
-use tessera_protocol::house::Rest;
+use tessera_protocol::house::hours::{Hours, MinuteOfWeek};
+use tessera_protocol::house::{Rest, SetHours};
 
 /// In the state folder.
 pub const RULES_FILE: &str = "house.json";
@@ -25,6 +25,8 @@ const BREATH: Duration = Duration::from_secs(1);
 pub struct HouseRules {
     /// When it may work, by the machine's own clock.
     pub hours: Hours,
+    /// When those were set, here or at the master, in milliseconds since 1970.
+    pub hours_set_ms: i64,
     /// Only while nobody else works on the machine's processor or NVIDIA GPUs.
     pub only_when_idle: bool,
     /// How hot the hottest sensor of processor and GPUs may become, in degrees Celsius.
@@ -49,6 +51,28 @@ impl HouseRules {
             );
         }
         gaps
+    }
+
+    /// Sets the hours here and now: whatever was set before, here or at the master, is over.
+    pub fn set_hours(&mut self, hours: Hours, now_ms: i64) {
+        self.hours = hours;
+        // The master's clock may be ahead of this machine's.
+        self.hours_set_ms = now_ms.max(self.hours_set_ms.saturating_add(1));
+    }
+
+    /// Writes down the hours that the owner set at the master, and nothing else of the rules in this folder;
+    /// whether it did. Those that are no newer than the ones that are known are left alone.
+    ///
+    /// # Errors
+    /// The file cannot be read or written: a sentence for people.
+    pub fn take_order(state: &Path, order: SetHours) -> Result<bool, String> {
+        let rules = Self::read(state)?;
+        if order.set_ms <= rules.hours_set_ms {
+            return Ok(false);
+        }
+        // The folder is the service's, so it may replace the file, whoever wrote that.
+        Self { hours: order.hours, hours_set_ms: order.set_ms, ..rules }.write(state)?;
+        Ok(true)
     }
 
     /// The rules of the node whose state lies in this folder; the default ones where nobody has made any.
@@ -242,6 +266,7 @@ mod tests {
         assert_eq!(HouseRules::read(folder.path()), Ok(HouseRules::default()));
         let rules = HouseRules {
             hours: "sat-sun, 22:00-06:00".parse().unwrap(),
+            hours_set_ms: 5,
             only_when_idle: true,
             max_temperature_c: Some(83),
             max_power_w: Some(250),
@@ -252,5 +277,50 @@ mod tests {
             std::fs::write(folder.path().join(RULES_FILE), damaged).unwrap();
             assert!(HouseRules::read(folder.path()).unwrap_err().contains(RULES_FILE), "{damaged}");
         }
+    }
+    #[test]
+    fn of_two_hours_those_hold_that_were_set_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let order = |text: &str, set_ms| {
+            let order = SetHours { hours: text.parse().unwrap(), set_ms };
+            HouseRules::take_order(folder.path(), order)
+        };
+        let kept = || {
+            let rules = HouseRules::read(folder.path()).unwrap();
+            assert_eq!(rules.max_power_w, Some(9), "no order is about anything else");
+            (rules.hours.to_string(), rules.hours_set_ms)
+        };
+        HouseRules { max_power_w: Some(9), ..HouseRules::default() }.write(folder.path()).unwrap();
+        assert_eq!(order("never", 100), Ok(true));
+        assert_eq!(kept(), ("never".to_owned(), 100));
+        for (text, set_ms) in [("always", 99), ("always", 100), ("always", -1)] {
+            assert_eq!(order(text, set_ms), Ok(false), "{set_ms}");
+        }
+        assert_eq!(kept(), ("never".to_owned(), 100));
+
+        let mut rules = HouseRules::read(folder.path()).unwrap();
+        rules.set_hours("sat".parse().unwrap(), 90);
+        rules.write(folder.path()).unwrap();
+        assert_eq!(kept(), ("sat".to_owned(), 101), "by a clock that is behind the master's");
+        assert_eq!(order("always", 101), Ok(false));
+        assert_eq!(order("always", i64::MAX), Ok(true));
+        rules.hours_set_ms = i64::MAX;
+        rules.set_hours("sun".parse().unwrap(), 90);
+        rules.write(folder.path()).unwrap();
+        assert_eq!(order("always", i64::MAX), Ok(false), "the machine has the last word");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rules_that_somebody_else_wrote_are_replaced() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(RULES_FILE);
+        std::fs::write(&file, "{}").unwrap();
+        let mode = |bits| std::fs::Permissions::from_mode(bits);
+        std::fs::set_permissions(&file, mode(0o444)).unwrap();
+        let order = SetHours { hours: "never".parse().unwrap(), set_ms: 1 };
+        assert_eq!(HouseRules::take_order(folder.path(), order), Ok(true));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
     }
 }

@@ -53,6 +53,7 @@ async function rendering(come) {
   const owner = new Owner(await step('a node owner signs up', come('otto')), folder);
   const node = await step('a pasted line adds a node', owner.addsANode());
   await step('the mosaic fills', artist.seesTheMosaicFill());
+  await step('its hours end, and begin', owner.setsItsHours());
   await step('the node is seen to work', owner.seesItWork());
   const cost = await step('the film is approved and fetched', artist.takesTheFilm());
   await step('the node is paid what the job cost', owner.seesItPaid(cost));

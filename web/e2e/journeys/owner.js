@@ -41,6 +41,26 @@ export class Owner {
     return node;
   }
 
+  /** Gives the node no hour to work in, sees that it rests, and gives it all of them back. */
+  async setsItsHours() {
+    const { page, visitor } = this;
+    await this.#says('never');
+    await page.getByText('Its owner gave it no hour of the week to work in.').waitFor();
+    await page.getByText('It works: never').waitFor();
+    await visitor.look('node-hours');
+    await this.#says('noon');
+    await page.getByText("'noon' is no part of a week").waitFor();
+    await this.#says('always');
+    await page.getByText('It works: always').waitFor();
+    await page.getByText('Resting').waitFor({ state: 'detached' });
+  }
+
+  /** @param {string} hours */
+  async #says(hours) {
+    await this.page.getByLabel('Hours it may work in').fill(hours);
+    await this.page.getByRole('button', { name: 'Set the hours' }).click();
+  }
+
   /** Sees that the node renders. */
   async seesItWork() {
     const { page, visitor } = this;

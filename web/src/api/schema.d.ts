@@ -420,7 +420,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Says how the node's machine is, and whether the node rests. */
+        /** Says how the node's machine is, and whether the node rests; hears what its owner wants. */
         put: operations["report"];
         post?: never;
         delete?: never;
@@ -1141,6 +1141,23 @@ export interface paths {
         /** Says what a node has earned. */
         get: operations["node_earnings"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/nodes/{node}/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets the hours in which a node may work: it takes them over with its next report. */
+        put: operations["set_node_hours"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2169,6 +2186,16 @@ export interface components {
             /** @description Whether the lease still stands. If not, the node drops its work. */
             alive: boolean;
         };
+        /** @description Hours of a week by a machine's own clock: mon-fri 19:00-07:00, sat-sun. */
+        Hours: string;
+        /** @description Sets the hours of a node. */
+        HoursRequest: {
+            /**
+             * @description By the machine's own clock, for example `mon-fri 19:00-07:00, sat-sun`, `22:00-06:00`, `always` or
+             *     `never`; at most 2,000 bytes.
+             */
+            hours: string;
+        };
         /** @description One way in. */
         IngestUrl: {
             /** @description `rtmp`, `srt` or `http`. */
@@ -2544,6 +2571,9 @@ export interface components {
         };
         /** @description What a node says of its machine, every few seconds. */
         NodeReport: {
+            /** @description Whether it could not write down the hours that it was ordered: its log says why. */
+            cannot_set_hours?: boolean;
+            hours?: components["schemas"]["SetHours"] | null;
             /**
              * Format: int32
              * @description What its GPUs draw together, in watts; `None` where that is not told.
@@ -2563,6 +2593,7 @@ export interface components {
             class: components["schemas"]["DeviceClass"];
             /** @description What it is. */
             device: components["schemas"]["DeviceView"];
+            hours?: components["schemas"]["SetHours"] | null;
             /** @description Its key. */
             id: components["schemas"]["NodeId"];
             /**
@@ -2994,6 +3025,16 @@ export interface components {
             /** @description Which rendition. */
             rendition: components["schemas"]["RenditionName"];
         };
+        /**
+         * @description The answer to a report.
+         *
+         *     The hours are all that a master can order of a machine. They may be wider than those before, since they are
+         *     its owner's, whom the master knows by the session or the key; every other rule holds beside them, and no master
+         *     can change those. A node takes an order once, and leaves one alone that is no newer than what it keeps.
+         */
+        ReportView: {
+            hours?: components["schemas"]["SetHours"] | null;
+        };
         /** @description Why a node rests. Numbers and no sentence of the node's own, so that everybody reads the same words. */
         Rest: {
             /** @enum {string} */
@@ -3292,6 +3333,16 @@ export interface components {
             started_ms: number;
             /** @description Of which stream. */
             stream: components["schemas"]["StreamId"];
+        };
+        /** @description Hours, and when they were set. Of two the later ones count, wherever they were said. */
+        SetHours: {
+            /** @description The hours. */
+            hours: components["schemas"]["Hours"];
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970; 0 where nobody ever set any.
+             */
+            set_ms: number;
         };
         SettingsHash: string;
         /** @description What became of a job's money on the chain. */
@@ -4723,11 +4774,22 @@ export interface operations {
         };
         responses: {
             /** @description It is shown to the node's owner for a minute */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ReportView"];
+                };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
         };
     };
@@ -6120,6 +6182,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EarningsView"];
+                };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_node_hours: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node: components["schemas"]["NodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoursRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeView"];
                 };
             };
             /** @description A refusal, which says what kind it is and what to do */

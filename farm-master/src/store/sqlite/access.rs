@@ -5,6 +5,7 @@ use super::rows::{bytes, corrupt, count, json, sql, to_json};
 use super::seconds::class_to_sql;
 use crate::auth::{Token, TokenId};
 use crate::store::{Joining, StoreError, Totals};
+use tessera_protocol::house::SetHours;
 use tessera_protocol::node::{NodeView, NodeWish};
 use tessera_protocol::token::TokenScope;
 use tessera_protocol::{BlobHash, NodeId, RayPrice};
@@ -220,6 +221,7 @@ fn read_node(row: &Row) -> Result<NodeView, StoreError> {
         ask: ask.map(|_| count(row, "ask").map(RayPrice)).transpose()?,
         record: super::audits::read_record(row)?,
         wish: wish_from_sql(row.try_get("wish")?)?,
+        hours: read_hours(row)?,
         // Only in memory.
         report: None,
     })
@@ -284,6 +286,31 @@ pub(super) fn wish(db: &Db, id: NodeId, wish: NodeWish) -> Result<(), StoreError
         .bind(wish_to_sql(wish))
         .execute(db)?;
     Ok(())
+}
+
+pub(super) fn set_hours(db: &Db, id: NodeId, hours: &SetHours) -> Result<(), StoreError> {
+    query(
+        "UPDATE node SET hours = $2, hours_set_ms = \
+         CASE WHEN hours_set_ms < $3 THEN $3 ELSE hours_set_ms + 1 END WHERE id = $1",
+    )
+    .bind(&id.0[..])
+    .bind(hours.hours.to_string())
+    .bind(hours.set_ms)
+    .execute(db)?;
+    Ok(())
+}
+
+pub(super) fn hours(db: &Db, id: NodeId) -> Result<Option<SetHours>, StoreError> {
+    let row = query("SELECT hours, hours_set_ms FROM node WHERE id = $1")
+        .bind(&id.0[..])
+        .fetch_optional(db)?;
+    row.as_ref().map_or(Ok(None), read_hours)
+}
+
+fn read_hours(row: &Row) -> Result<Option<SetHours>, StoreError> {
+    let Some(text) = row.try_get::<Option<String>>("hours")? else { return Ok(None) };
+    let hours = text.parse().map_err(|error| corrupt(format!("hours: {error}")))?;
+    Ok(Some(SetHours { hours, set_ms: row.try_get("hours_set_ms")? }))
 }
 
 pub(super) fn totals(db: &Db) -> Result<Totals, StoreError> {

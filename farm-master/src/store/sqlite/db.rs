@@ -33,6 +33,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/0012_forfeited.sql")),
     M::up(include_str!("../../../migrations/0013_shares.sql")),
     M::up(include_str!("../../../migrations/0014_kept_uploads.sql")),
+    M::up(include_str!("../../../migrations/0015_hours.sql")),
 ];
 
 /// A connection.

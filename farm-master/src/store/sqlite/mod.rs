@@ -372,6 +372,12 @@ impl Store for Sqlite {
     fn wish(&self, id: NodeId, wish: NodeWish) -> Later<'_, ()> {
         self.write(move |db| access::wish(db, id, wish))
     }
+    fn set_hours(&self, id: NodeId, hours: SetHours) -> Later<'_, ()> {
+        self.write(move |db| access::set_hours(db, id, &hours))
+    }
+    fn hours(&self, id: NodeId) -> Later<'_, Option<SetHours>> {
+        self.read(move |db| access::hours(db, id))
+    }
 
     fn lease(&self, ask: LeaseAsk) -> Later<'_, Leased> {
         self.write(move |db| leases::grant(db, &ask))

@@ -1,4 +1,4 @@
-//! The hours of a week in which a node may work, as its owner writes them:
+//! The hours of a week in which a node may work, as its owner writes them, on the portal or on the machine:
 //! `mon-fri 19:00-07:00, sat-sun`.
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,8 @@ const WEEK_MIN: u32 = 7 * DAY_MIN;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// More make nobody's week clearer.
 const MOST_WINDOWS: usize = 50;
+/// The longest text: so many windows, written out, fit almost twice.
+pub const MAX_BYTES: usize = 2_000;
 
 /// A minute of the week; Monday begins with 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +86,9 @@ impl FromStr for Hours {
     type Err = HoursError;
 
     fn from_str(text: &str) -> Result<Self, HoursError> {
+        if text.len() > MAX_BYTES {
+            return Err(HoursError(format!("a text of more than {MAX_BYTES} bytes")));
+        }
         let text = text.trim().to_ascii_lowercase();
         match text.as_str() {
             "always" => return Ok(Self::default()),
@@ -158,6 +163,20 @@ impl From<Hours> for String {
         hours.to_string()
     }
 }
+
+impl utoipa::PartialSchema for Hours {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some(
+                "Hours of a week by a machine's own clock: mon-fri 19:00-07:00, sat-sun.",
+            ))
+            .max_length(Some(MAX_BYTES))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Hours {}
 
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -248,6 +267,15 @@ mod tests {
         let error = "sat, mon 19:00-7".parse::<Hours>().unwrap_err().to_string();
         assert!(error.contains("'mon 19:00-7'") && error.contains("always"), "{error}");
         assert!(vec!["mon"; 51].join(",").parse::<Hours>().is_err());
+        assert!(format!("mon{}", " ".repeat(MAX_BYTES)).parse::<Hours>().is_err());
+    }
+
+    #[test]
+    fn the_longest_hours_are_read_again() {
+        let text = vec!["mon-tue 19:00-07:00"; MOST_WINDOWS].join(",");
+        let longest = hours(&text);
+        assert!(longest.to_string().len() <= MAX_BYTES);
+        assert_eq!(hours(&longest.to_string()), longest);
     }
 
     fn any_window() -> impl Strategy<Value = Window> {
