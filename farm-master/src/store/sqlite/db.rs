@@ -8,12 +8,19 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// More than there are different questions: each is compiled once for each connection.
 const STATEMENTS: usize = 512;
+/// Pages of 4 kB that are written before they are brought from the log to their places, which is work for two syncs: a
+/// thousand nodes write some ten thousand a second, mostly the same ones.
+const CHECKPOINT_PAGES: i64 = 16_384;
+/// Pages that the writer keeps in memory.
+const CACHE_PAGES: i64 = 16_384;
 /// How long another connection may hold a lock that is wanted here.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -37,7 +44,13 @@ const MIGRATIONS: &[M<'static>] = &[
 ];
 
 /// A connection.
-pub(super) struct Db(Connection);
+pub(super) struct Db {
+    connection: Connection,
+    /// What the columns of each question's answer are called.
+    columns: RefCell<HashMap<Box<str>, Columns>>,
+}
+
+type Columns = Arc<[Box<str>]>;
 
 impl Db {
     /// Opens the file to write to it, makes it where it is missing, and brings its tables up to date.
@@ -45,6 +58,10 @@ impl Db {
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "cache_size", CACHE_PAGES)?;
+        // What a change alone would undo is not worth a file.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         prepare(&connection)?;
         take_over(&connection)?;
         let version: i64 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
@@ -54,7 +71,7 @@ impl Db {
             MIGRATIONS.len()
         );
         Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
-        Ok(Self(connection))
+        Ok(Self::of(connection))
     }
 
     /// Opens the file to read it.
@@ -62,12 +79,29 @@ impl Db {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         prepare(&connection)?;
-        Ok(Self(connection))
+        Ok(Self::of(connection))
+    }
+
+    fn of(connection: Connection) -> Self {
+        Self { connection, columns: RefCell::default() }
     }
 
     /// Whether a transaction is open.
     pub(super) fn is_in_transaction(&self) -> bool {
-        !self.0.is_autocommit()
+        !self.connection.is_autocommit()
+    }
+
+    fn columns(&self, statement: &CachedStatement<'_>, text: &str) -> Columns {
+        let mut known = self.columns.borrow_mut();
+        if let Some(columns) = known.get(text) {
+            return columns.clone();
+        }
+        if known.len() >= STATEMENTS {
+            known.clear();
+        }
+        let columns: Columns = statement.column_names().into_iter().map(Box::from).collect();
+        known.insert(text.into(), columns.clone());
+        columns
     }
 }
 
@@ -139,8 +173,7 @@ impl<'q> Query<'q> {
         mut of: impl FnMut(Row) -> Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let mut statement = self.prepare(db)?;
-        let names = statement.column_names();
-        let columns: Rc<[Box<str>]> = names.into_iter().map(Box::from).collect();
+        let columns = db.columns(&statement, self.text);
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
             let values = (0..columns.len()).map(|at| row.get::<_, Value>(at));
@@ -153,7 +186,7 @@ impl<'q> Query<'q> {
     }
 
     fn prepare<'db>(&self, db: &'db Db) -> Result<CachedStatement<'db>, StoreError> {
-        let mut statement = db.0.prepare_cached(self.text)?;
+        let mut statement = db.connection.prepare_cached(self.text)?;
         for index in 1..=statement.parameter_count() {
             // SQLite numbers names in the order in which they appear.
             let name = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
@@ -169,7 +202,7 @@ impl<'q> Query<'q> {
 
 /// A row that was found.
 pub(super) struct Row {
-    columns: Rc<[Box<str>]>,
+    columns: Columns,
     values: Box<[Value]>,
 }
 
