@@ -1,9 +1,7 @@
 //! Goal: hours of a session take no more disk and no more memory than a minute of it, and what
 //! left the playlists stays for whoever asks a little late.
 
-mod common;
-
-use common::{SEGMENT, SESSION, Server, Source, live, names, spec};
+use crate::common::{SEGMENT, SESSION, Server, Source, live, names, spec};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;

@@ -6,9 +6,7 @@
 //! gateway opens what is left. Then the checker is checked: with any one sync left out it must find
 //! a loss.
 
-mod common;
-
-use common::{SESSION, Source, spec};
+use crate::common::{SESSION, Source, spec};
 use std::path::{Path, PathBuf};
 use tessera_durable::Disk;
 use tessera_durable::simulated::SimulatedDisk;
@@ -35,7 +33,7 @@ fn open(disk: &SimulatedDisk) -> Result<Library<SimulatedDisk>, Failed> {
 
 /// The numbers that a playlist lists.
 fn listed(publisher: &Publisher<SimulatedDisk>) -> Vec<u64> {
-    let track = Track::Rendition(common::name("96p"));
+    let track = Track::Rendition(crate::common::name("96p"));
     let text = publisher.playlist(&track).unwrap_or_default();
     let text = String::from_utf8(text.to_vec()).unwrap();
     // What the playlist calls a gap is not listed.

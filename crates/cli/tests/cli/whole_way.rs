@@ -1,9 +1,7 @@
 //! A scene goes the whole way by the command line: a real master, a real node, and the program
 //! `farm` as people start it.
 
-mod common;
-
-use common::{Farm, said};
+use crate::common::{Farm, said};
 use render_node::render::cpu::CpuBackend;
 use render_node::render::{Backend, Brake};
 use std::path::{Path, PathBuf};

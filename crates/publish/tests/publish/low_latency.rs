@@ -1,10 +1,8 @@
 //! Goal: parts are listed as they come, players that wait for one are answered when it is there, and
 //! a segment is the same whether it came in parts or at once.
 
-mod common;
-
-use common::clips::run;
-use common::{SESSION, Server, Source, live, spec};
+use crate::common::clips::run;
+use crate::common::{SESSION, Server, Source, live, spec};
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;

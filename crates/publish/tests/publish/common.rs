@@ -1,5 +1,4 @@
 //! A source that never ends, made of a clip of ffmpeg's, and a viewer that speaks HTTP.
-#![allow(dead_code, reason = "each test program uses some of it")]
 
 #[path = "../../../packaging/tests/common/mod.rs"]
 pub(crate) mod clips;

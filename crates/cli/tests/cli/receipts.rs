@@ -1,9 +1,7 @@
 //! A job's receipts are fetched and checked by the command line, and whatever is changed in them is
 //! found and named.
 
-mod common;
-
-use common::{Farm, said};
+use crate::common::{Farm, said};
 use std::path::{Path, PathBuf};
 use tessera_film::pack;
 use tessera_protocol::commit::{Commit, NodeKey};

@@ -1,9 +1,7 @@
 //! Goal: what is published plays while it is published, over real HTTP, and is what was given.
 
-mod common;
-
-use common::clips::{path, run};
-use common::{PLAYBACK, SESSION, Server, Source, live, spec};
+use crate::common::clips::{path, run};
+use crate::common::{PLAYBACK, SESSION, Server, Source, live, spec};
 use std::process::{Command, Stdio};
 use tessera_protocol::Generation;
 use tessera_protocol::stream::SegmentNumber;

@@ -1,5 +1,4 @@
 //! A master and a node in this process, and the program `farm` as people start it.
-#![allow(dead_code, reason = "not every test needs all of it")]
 
 use render_node::agent::{self, AgentError};
 use render_node::house::House;

@@ -1,9 +1,7 @@
 //! Goal: what a gateway left is found again, the stream that goes on is the one that viewers see, and
 //! nothing is lost of what cannot be read.
 
-mod common;
-
-use common::{PLAYBACK, SESSION, Server, Source, live, names, spec};
+use crate::common::{PLAYBACK, SESSION, Server, Source, live, names, spec};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

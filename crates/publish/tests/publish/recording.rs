@@ -1,10 +1,8 @@
 //! Goal: a session that was kept plays from end to end and seeks, and its frames are those that were
 //! published.
 
-mod common;
-
-use common::clips::{frames, hashes, packets, path, run};
-use common::{SESSION, Server, Source, names, spec};
+use crate::common::clips::{frames, hashes, packets, path, run};
+use crate::common::{SESSION, Server, Source, names, spec};
 use std::path::Path;
 use tessera_media::Ticks;
 use tessera_protocol::stream::view::Latency;

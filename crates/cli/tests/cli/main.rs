@@ -1,0 +1,6 @@
+//! The program `farm` as people start it.
+
+mod common;
+mod receipts;
+mod streams;
+mod whole_way;
