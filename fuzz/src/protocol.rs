@@ -147,11 +147,7 @@ pub static TEXT: Target = Target {
     memory: MEMORY,
 };
 
-/// The hours that a node's owner writes. The crate around them is built with a GPU's libraries.
-#[path = "../../render-node/src/house/hours.rs"]
-#[allow(missing_docs, dead_code, reason = "it is another crate's")]
-mod hours;
-pub use hours::Hours;
+pub use tessera_protocol::house::hours::Hours;
 
 /// What is read is written as what is read again to be the same.
 fn written<T: FromStr + Display + Debug + PartialEq>(text: &str) {

@@ -418,7 +418,9 @@ impl App {
                 () = self.stopping.cancelled() => return,
             }
             match self.store.may_have_work(self.clock.now_ms()).await {
-                Ok(true) => drop(self.hints.work.send_replace(())),
+                Ok(true) => {
+                    self.hints.work.send_replace(());
+                }
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "could not look for work; trying again"),
             }

@@ -24,7 +24,7 @@ pub(super) fn latest_ms(db: &Db) -> Result<i64, StoreError> {
          UNION ALL SELECT MAX(created_ms) FROM delivery) AS times",
     )
     .fetch_one(db)?;
-    Ok(row.try_get("ms")?)
+    row.try_get("ms")
 }
 
 pub(super) fn scope_to_sql(scope: TokenScope) -> i64 {

@@ -249,7 +249,7 @@ fn tell(db: &Db, job: &Job, reason: Option<String>, now_ms: i64) -> Result<(), S
     let state = job.state;
     emit(db, job.id, &JobEvent::State { state, reason: reason.clone() })?;
     let event = Happening::JobChanged { name: job.spec.name.clone(), state, reason };
-    webhooks::emit(db, job.owner, About::Job(job.id), event, now_ms)
+    webhooks::emit(db, job.owner, About::Job(job.id), &event, now_ms)
 }
 
 /// Puts an event into the outbox. Of counts only the newest stays.
@@ -273,12 +273,12 @@ pub(super) fn next(db: &Db, counter: &str) -> Result<i64, StoreError> {
     let row = query("UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value")
         .bind(counter)
         .fetch_one(db)?;
-    Ok(row.try_get("value")?)
+    row.try_get("value")
 }
 
 pub(super) fn last_event(db: &Db) -> Result<i64, StoreError> {
     let row = query("SELECT value FROM counter WHERE name = 'event'").fetch_one(db)?;
-    Ok(row.try_get("value")?)
+    row.try_get("value")
 }
 
 pub(super) fn events(

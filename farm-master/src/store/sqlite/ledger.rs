@@ -82,7 +82,7 @@ pub(super) fn balance(db: &Db, account: &Account) -> Result<i64, StoreError> {
     let row = query("SELECT amount FROM balance WHERE account = $1")
         .bind(account.to_string())
         .fetch_optional(db)?;
-    row.map_or(Ok(0), |row| Ok(row.try_get("amount")?))
+    row.map_or(Ok(0), |row| row.try_get("amount"))
 }
 
 fn entry_of(db: &Db, once: &Once) -> Result<Option<Entry>, StoreError> {

@@ -60,7 +60,7 @@ impl LiveStore for Sqlite {
         self.read(move |db| sessions::has_held(db, id, gateway))
     }
     fn open_sessions(&self) -> Later<'_, Vec<OpenSession>> {
-        self.read(|db| sessions::open(db))
+        self.read(sessions::open)
     }
     fn grant_session(&self, ask: SessionAsk) -> Later<'_, SessionAnswer> {
         self.write(move |db| sessions::grant(db, &ask))
@@ -90,7 +90,7 @@ impl LiveStore for Sqlite {
         entries: Vec<SegmentEntry>,
         now_ms: i64,
     ) -> Later<'_, Vec<SegmentAnswer>> {
-        self.write(move |db| segments::enter_all(db, session, gateway, entries, now_ms))
+        self.write(move |db| segments::enter_all(db, session, gateway, &entries, now_ms))
     }
     fn segments(
         &self,
@@ -142,7 +142,7 @@ impl LiveStore for Sqlite {
         self.read(move |db| workers::find(db, id))
     }
     fn standing_stream_leases(&self) -> Later<'_, Vec<StreamLease>> {
-        self.read(|db| workers::standing(db))
+        self.read(workers::standing)
     }
     fn leases_of_session(&self, id: SessionId) -> Later<'_, Vec<StreamLease>> {
         self.read(move |db| workers::of_session(db, id))
@@ -161,7 +161,7 @@ impl LiveStore for Sqlite {
     }
 
     fn live_totals(&self) -> Later<'_, LiveTotals> {
-        self.read(|db| workers::totals(db))
+        self.read(workers::totals)
     }
 }
 

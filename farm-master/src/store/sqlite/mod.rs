@@ -160,7 +160,7 @@ impl MoneyStore for Sqlite {
         self.read(move |db| pay::is_counting(db, lease))
     }
     fn balances(&self) -> Later<'_, Vec<(Account, i64)>> {
-        self.read(|db| ledger::balances(db))
+        self.read(ledger::balances)
     }
     fn epoch(&self, number: u64) -> Later<'_, Option<OpenEpoch>> {
         self.read(move |db| epochs::epoch(db, number))
@@ -181,10 +181,10 @@ impl MoneyStore for Sqlite {
         self.read(move |db| ledger::balance(db, &account))
     }
     fn epochs(&self) -> Later<'_, u64> {
-        self.read(|db| epochs::epochs(db))
+        self.read(epochs::epochs)
     }
     fn open_epoch(&self) -> Later<'_, Option<OpenEpoch>> {
-        self.read(|db| epochs::open_epoch(db))
+        self.read(epochs::open_epoch)
     }
     fn begin_epoch(
         &self,
@@ -286,7 +286,7 @@ impl ProofStore for Sqlite {
 
 impl Store for Sqlite {
     fn latest_ms(&self) -> Later<'_, i64> {
-        self.read(|db| access::latest_ms(db))
+        self.read(access::latest_ms)
     }
 
     fn add_token(&self, token: Token, now_ms: i64) -> Later<'_, ()> {
@@ -296,7 +296,7 @@ impl Store for Sqlite {
         self.read(move |db| access::token(db, id))
     }
     fn has_operator(&self) -> Later<'_, bool> {
-        self.read(|db| access::has_operator(db))
+        self.read(access::has_operator)
     }
     fn add_blob(&self, blob: BlobHash, bytes: u64, owner: TokenId, now_ms: i64) -> Later<'_, bool> {
         self.write(move |db| access::add_blob(db, blob, bytes, owner, now_ms))
@@ -346,7 +346,7 @@ impl Store for Sqlite {
         self.read(move |db| results::frames(db, job, from, limit))
     }
     fn last_event(&self) -> Later<'_, i64> {
-        self.read(|db| jobs::last_event(db))
+        self.read(jobs::last_event)
     }
     fn events(&self, job: JobId, after: i64, limit: u32) -> Later<'_, Vec<(i64, JobEvent)>> {
         self.read(move |db| jobs::events(db, job, after, limit))
@@ -389,7 +389,7 @@ impl Store for Sqlite {
         self.read(move |db| leases::may_have_work(db, now_ms))
     }
     fn standing_leases(&self) -> Later<'_, Vec<(Lease, i64)>> {
-        self.read(|db| leases::standing(db))
+        self.read(leases::standing)
     }
     fn end_lease(
         &self,
@@ -422,7 +422,7 @@ impl Store for Sqlite {
         self.write(move |db| results::frame_done(db, job, frame, hash, &made_of, approve_by_ms))
     }
     fn unfinished_jobs(&self) -> Later<'_, Vec<JobView>> {
-        self.read(|db| jobs::unfinished(db))
+        self.read(jobs::unfinished)
     }
     fn finish_job(
         &self,
@@ -444,13 +444,13 @@ impl Store for Sqlite {
     }
 
     fn suggested(&self) -> Later<'_, Option<(RayPrice, i64)>> {
-        self.read(|db| quotes::suggested(db))
+        self.read(quotes::suggested)
     }
     fn suggest(&self, price: RayPrice, now_ms: i64) -> Later<'_, ()> {
         self.write(move |db| quotes::suggest(db, price, now_ms))
     }
 
     fn totals(&self) -> Later<'_, Totals> {
-        self.read(|db| access::totals(db))
+        self.read(access::totals)
     }
 }

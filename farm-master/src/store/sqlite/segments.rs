@@ -31,7 +31,7 @@ pub(super) fn enter_all(
     db: &Db,
     id: SessionId,
     gateway: GatewayId,
-    entries: Vec<SegmentEntry>,
+    entries: &[SegmentEntry],
     now_ms: i64,
 ) -> Result<Vec<SegmentAnswer>, StoreError> {
     let session = Session::find(db, id)?;
@@ -39,7 +39,7 @@ pub(super) fn enter_all(
     let grants = grants(db, session.no)?;
     let mut sums = Sums::default();
     let mut answers = Vec::with_capacity(entries.len());
-    for entry in &entries {
+    for entry in entries {
         let segment = entry.segment();
         let foreign = entry
             .generations()

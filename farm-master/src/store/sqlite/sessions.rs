@@ -191,7 +191,7 @@ fn begin(db: &Db, id: SessionId, ask: &SessionAsk) -> Result<i64, StoreError> {
         .bind(&id.0[..])
         .execute(db)?;
     let event = Happening::SessionStarted { session: id };
-    webhooks::emit(db, stream.owner, About::Stream(ask.stream), event, ask.now_ms)?;
+    webhooks::emit(db, stream.owner, About::Stream(ask.stream), &event, ask.now_ms)?;
     Ok(no)
 }
 
@@ -288,7 +288,7 @@ pub(super) fn tell_health(
         .bind(to_json(&health))
         .execute(db)?;
     let event = Happening::HealthChanged { session: id, health };
-    webhooks::emit(db, session.owner, About::Stream(session.view.stream), event, now_ms)
+    webhooks::emit(db, session.owner, About::Stream(session.view.stream), &event, now_ms)
 }
 
 /// Ends a session that is open; its gateway may publish until its lease ends.
@@ -305,7 +305,7 @@ pub(super) fn end(db: &Db, id: SessionId, because: &str, now_ms: i64) -> Result<
         .execute(db)?;
     end_leases(db, session.no, "the session ended", now_ms)?;
     let event = Happening::SessionEnded { session: id, because: because.to_owned() };
-    webhooks::emit(db, session.owner, About::Stream(session.view.stream), event, now_ms)
+    webhooks::emit(db, session.owner, About::Stream(session.view.stream), &event, now_ms)
 }
 
 pub(super) fn close(db: &Db, close: &SessionClose) -> Result<Closed, StoreError> {
@@ -341,7 +341,7 @@ fn keep_recording(
         .execute(db)?;
     let event =
         Happening::RecordingReady { session: session.view.id, recording: recording.clone() };
-    webhooks::emit(db, session.owner, About::Stream(session.view.stream), event, now_ms)
+    webhooks::emit(db, session.owner, About::Stream(session.view.stream), &event, now_ms)
 }
 
 pub(super) fn release(db: &Db, id: SessionId) -> Result<(), StoreError> {

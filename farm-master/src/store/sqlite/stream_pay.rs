@@ -19,7 +19,7 @@ impl StreamPayStore for Sqlite {
         self.write(move |db| streams::fund(db, stream, escrow, fee, now_ms))
     }
     fn paid_leases(&self) -> Later<'_, Vec<PaidLease>> {
-        self.read(|db| streams::paid_leases(db))
+        self.read(streams::paid_leases)
     }
     fn unbooked_segments(
         &self,

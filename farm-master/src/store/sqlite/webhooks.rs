@@ -25,7 +25,7 @@ pub(super) fn emit(
     db: &Db,
     owner: TokenId,
     about: About,
-    event: Happening,
+    event: &Happening,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let rows = query(

@@ -52,7 +52,7 @@ pub(in crate::store::sqlite) fn refused_slashes(
 
 pub(in crate::store::sqlite) fn attempt(db: &Db, step: &str) -> Result<Option<String>, StoreError> {
     let row = query("SELECT body FROM attempt WHERE step = $1").bind(step).fetch_optional(db)?;
-    Ok(row.map(|row| row.try_get("body")).transpose()?)
+    row.map(|row| row.try_get("body")).transpose()
 }
 
 pub(in crate::store::sqlite) fn note_attempt(
