@@ -197,8 +197,8 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy => Self::overloaded("Too many changes wait to be written"),
-            StoreError::Database(cause) => Self::internal(format!("the database failed: {cause}")),
-            StoreError::NotKept(_)
+            StoreError::Database(_)
+            | StoreError::NotKept(_)
             | StoreError::Stopped
             | StoreError::Corrupt(_)
             | StoreError::Ledger(_) => Self::internal(error),

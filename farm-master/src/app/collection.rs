@@ -2,6 +2,7 @@
 //! was has ended long ago. Whoever wants such a file again sends it again.
 
 use super::App;
+use crate::auth::TokenId;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
 use std::sync::Arc;
@@ -45,17 +46,16 @@ impl App {
         self: &Arc<Self>,
         blob: BlobHash,
         bytes: u64,
-        owner: crate::auth::TokenId,
+        owner: TokenId,
     ) -> Result<bool, Refusal> {
         let _beside = self.entering.read().await;
-        let known = self.store.add_blob(blob, bytes, owner, self.clock.now_ms()).await?;
         // Not if the same file was just removed, that somebody else had sent long ago.
-        match tokio::fs::try_exists(self.blobs.path(Key::Upload(blob))).await {
-            Ok(true) => Ok(known),
-            _ => Err(Refusal::new(
+        if !matches!(tokio::fs::try_exists(self.blobs.path(Key::Upload(blob))).await, Ok(true)) {
+            return Err(Refusal::new(
                 Code::UploadMissing,
                 format!("File {blob} was removed the moment it came; send it again."),
-            )),
+            ));
         }
+        Ok(self.store.add_blob(blob, bytes, owner, self.clock.now_ms()).await?)
     }
 }

@@ -48,10 +48,10 @@ pub enum StoreError {
     #[error("too many changes are waiting to be written")]
     Busy,
     /// The database refused or failed. Nothing was changed.
-    #[error("the database failed")]
+    #[error("the database failed: {0}")]
     Database(#[from] rusqlite::Error),
     /// The transaction that the change was part of could not be kept. Nothing was changed.
-    #[error("the database failed: {0}")]
+    #[error("the transaction could not be kept: {0}")]
     NotKept(String),
     /// The database's threads have ended: the master stops, or one of them panicked.
     #[error("the database is closed")]
