@@ -6,7 +6,7 @@
 //! Contract: whatever the backend, the cut into tiles and the ranges of samples, the integers of a
 //! pixel are the same. A device that cannot promise that gets no exact work.
 //!
-//! Map: [`render`] (backends, the scene's source, conformance) → [`house`] (when the machine may be used) →
+//! Map: [`render`] (backends, the scene's source, conformance) → [`renderer`] (the process that they live in) → [`house`] (when the machine may be used) →
 //! [`agent`] (lease, render, commit) → `install` (as a service, on Linux) → [`update`] (of its program) → `main.rs`
 //! and [`commands`] (the command line); [`machine`] is what all of them ask the operating system.
 
@@ -17,4 +17,5 @@ pub mod house;
 pub mod install;
 pub mod machine;
 pub mod render;
+pub mod renderer;
 pub mod update;

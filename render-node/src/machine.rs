@@ -4,6 +4,10 @@
 //! ([`crate::update`]). Sensors and other people's use of the machine are [`crate::house`]'s.
 
 use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -69,8 +73,66 @@ pub fn name() -> Option<String> {
     Some(name).filter(|name| !name.trim().is_empty())
 }
 
+/// The program that runs, even where its file was replaced by another release meanwhile, or where it is none.
+pub fn this_program() -> io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
+}
+
+/// Has a child be told nothing of what is typed at this program's terminal: it ends when this program wants it to.
+pub fn keep_from_terminal(child: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(child, 0);
+    #[cfg(windows)]
+    {
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        std::os::windows::process::CommandExt::creation_flags(child, CREATE_NEW_PROCESS_GROUP);
+    }
+}
+
+/// What this program says on its standard output from now on, and nothing else: whatever a library or a driver
+/// prints goes to standard error.
+pub fn take_stdout() -> io::Result<impl io::Write + Send + 'static> {
+    #[cfg(unix)]
+    {
+        let own = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+        rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+        Ok(std::fs::File::from(own))
+    }
+    #[cfg(not(unix))]
+    Ok(io::stdout())
+}
+
+/// Where memory runs out, this process is ended before others that may be: it can be started again.
+pub fn go_first_when_memory_runs_out() {
+    // Whoever cannot say so is treated like everybody.
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+}
+
+/// The process, if any, that works for this one: what it uses of the machine is this program's use.
+#[derive(Debug, Clone, Default)]
+pub struct Helper(Arc<AtomicU32>);
+
+impl Helper {
+    /// It is this one from now on.
+    pub fn is(&self, id: u32) {
+        self.0.store(id, Ordering::Relaxed);
+    }
+
+    /// There is none any more.
+    pub fn is_gone(&self) {
+        self.is(0);
+    }
+
+    /// Its process id. No process that is not the kernel's has the number 0.
+    pub fn id(&self) -> Option<u32> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+}
+
 /// Lets everybody read a file that is this program's own, whatever the umask was.
-pub fn let_all_read(file: &std::path::Path) -> io::Result<()> {
+pub fn let_all_read(file: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,9 @@
 //! The program `render-node`.
 
 use clap::{Parser, Subcommand};
-use render_node::commands::{check, house, release, render, run, stake, status, wish};
+use render_node::commands::{
+    BackendArguments, check, house, release, render, renderer, run, stake, status, wish,
+};
 #[cfg(target_os = "linux")]
 use render_node::commands::{install, update};
 use std::process::ExitCode;
@@ -23,6 +25,9 @@ enum Command {
     Check(check::Arguments),
     /// Work for a master until told to stop.
     Run(run::Arguments),
+    /// Render what a node says on standard input.
+    #[command(hide = true)]
+    Renderer(BackendArguments),
     #[cfg(target_os = "linux")]
     /// Make the node a service of this machine, which starts with it.
     Install(install::Arguments),
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         Command::Render(arguments) => render::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Renderer(arguments) => renderer::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Install(arguments) => install::install(&arguments),
         #[cfg(target_os = "linux")]
@@ -103,7 +109,7 @@ fn speak_for_the_service() {
     let is_told = std::env::var_os("TESSERA_MASTER").is_some()
         || std::env::args().any(|word| word.starts_with("--master"));
     // Another master than the service's must not get the service's token.
-    if is_told || matches!(command.as_deref(), Some("run" | "install" | "uninstall")) {
+    if is_told || matches!(command.as_deref(), Some("run" | "renderer" | "install" | "uninstall")) {
         return;
     }
     for (name, value) in render_node::install::Layout::of_this_machine().words() {

@@ -54,7 +54,8 @@ pub fn cpu_of_ended_children_s() -> f64 {
     ticks / TICKS_PER_S
 }
 
-fn children(id: u32) -> Vec<u32> {
+/// The processes that process `id` has started and that still run.
+pub fn children(id: u32) -> Vec<u32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else { return vec![] };
     let lists = threads
         .flatten()

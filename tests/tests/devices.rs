@@ -2,7 +2,8 @@
 //!
 //! The devices are real ones behind a [`Faulty`], which has them lost at dispatches that a test names, and may say
 //! that they have less memory. One of wgpu is then really gone and says so itself; of Vulkan's no driver can be asked
-//! to lose one, so its word is taken from it. Everything else, above all what follows, is the node's own.
+//! to lose one, so its word is taken from it. Everything else, above all what follows, is the node's own. What becomes
+//! of a unit whose renderer is killed is seen with real processes.
 
 use render_node::render::conformance::{expected, settings_of};
 use render_node::render::gpu::GpuBackend;
@@ -11,13 +12,19 @@ use render_node::render::gpu::spirv::FloatControls;
 use render_node::render::vulkan::VulkanDevice;
 use render_node::render::wgpu::WgpuDevice;
 use render_node::render::{Backend, Brake, RenderError};
+use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::{FrameNumber, PixelSum, SampleRange, sums};
 use tessera_reference::{PreparedFrame, Source};
 use tessera_scenes::Scene;
 use tessera_shaders::layout::Slice;
+use world::farm::{Device as NodeDevice, Farm};
+use world::process::{Process, eventually};
+use world::usage::{Usage, children};
 use world::vulkan::{Driver, with_drivers};
 
 /// What a test has happen, and what happened. A backend works on the thread that asks it to.
@@ -203,4 +210,86 @@ fn a_scene_that_a_device_cannot_hold_is_refused_before_it_gets_there() {
         a_scene_that_does_not_fit_is_refused::<WgpuDevice>();
         a_scene_that_does_not_fit_is_refused::<VulkanDevice>();
     });
+}
+
+/// The renderer of a node that runs.
+async fn renderer_of(node: &Process) -> u32 {
+    eventually("the node has a renderer", async || children(node.id()).pop()).await
+}
+
+/// Settings with which the scene takes one unit of seconds.
+fn seconds_of(scene: &Scene) -> RenderSettings {
+    RenderSettings { width: 64, height: 64, spp: 1024, environment: None, ..settings_of(scene) }
+}
+
+/// Waits until the renderer has computed for a while: it is in the midst of the unit.
+async fn is_at_work(renderer: u32) {
+    let before = Usage::of(renderer).cpu_s;
+    eventually("it is at work", async || (Usage::of(renderer).cpu_s > before + 0.3).then_some(()))
+        .await;
+}
+
+fn kill(process: u32) {
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw).expect("it is a process");
+    kill_process(process, Signal::KILL).expect("it runs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unit_whose_renderer_is_killed_is_done_again_under_the_same_lease() {
+    let (scene, _) = room();
+    let farm = Farm::new(Duration::from_secs(2));
+    let _master = farm.start_master();
+    let client = farm.client().await;
+    let mut node = farm.start_node("node", NodeDevice::Cpu);
+    farm.joined(&client, 1).await;
+    let first = renderer_of(&node).await;
+
+    let settings = seconds_of(&scene);
+    let job = farm.submit(&client, &scene, settings.clone(), 1, (64, settings.spp)).await;
+    is_at_work(first).await;
+    kill(first);
+    let job = farm.completed(&client, job.id).await;
+    let hash = client.frames(job.id).await.unwrap()[0].hash.expect("assembled").to_string();
+    assert_eq!(hash, farm.render_alone(&scene, &settings, 0));
+    let log = client.log(job.id, 10).await.unwrap();
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert_eq!(client.nodes().await.unwrap()[0].record.abandoned, 0);
+    assert!(!node.ended(), "{}", farm.said("node"));
+    let second = renderer_of(&node).await;
+    assert_ne!(first, second);
+    let said = farm.said("node");
+    assert!(said.contains("its process ended (signal: 9 (SIGKILL))"), "{said}");
+
+    // It ends with its node, however that ends.
+    node.kill();
+    let gone = async || (!std::path::Path::new(&format!("/proc/{second}")).exists()).then_some(());
+    eventually("the renderer is gone as well", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unit_that_kills_two_renderers_is_given_back_with_the_reason() {
+    let (scene, _) = room();
+    let farm = Farm::new(Duration::from_secs(2));
+    let _master = farm.start_master();
+    let client = farm.client().await;
+    let node = farm.start_node("node", NodeDevice::Cpu);
+    farm.joined(&client, 1).await;
+    let settings = seconds_of(&scene);
+    let job = farm.submit(&client, &scene, settings, 1, (64, 1024)).await;
+    let mut last = 0;
+    for _ in 0..2 {
+        let renderer = eventually("there is another renderer", async || {
+            children(node.id()).pop().filter(|renderer| *renderer != last)
+        })
+        .await;
+        is_at_work(renderer).await;
+        kill(renderer);
+        last = renderer;
+    }
+    let given_back = eventually("the lease is given back", async || {
+        client.log(job.id, 10).await.ok()?.into_iter().find_map(|entry| entry.reason)
+    })
+    .await;
+    assert!(given_back.contains("SIGKILL"), "{given_back}");
+    farm.completed(&client, job.id).await;
 }

@@ -13,6 +13,7 @@ use tessera_protocol::node::NodeView;
 use tessera_protocol::settings::RenderSettings;
 use world::farm::{Device, Farm};
 use world::process::{Process, eventually, program};
+use world::usage::Usage;
 
 struct World {
     farm: Farm,
@@ -31,7 +32,7 @@ impl World {
         std::fs::create_dir_all(machine.join("sys/class/hwmon/hwmon0")).unwrap();
         std::fs::create_dir_all(machine.join("proc/self")).unwrap();
         std::fs::write(machine.join("sys/class/hwmon/hwmon0/name"), "k10temp\n").unwrap();
-        write(&machine.join("proc/self/stat"), "1 (node) S 0 0 0 0 0 0 0 0 0 0 0 0\n");
+        write(&machine.join("proc/self/stat"), "1 (node) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
         let mut command = farm.node("node", "node", Device::Cpu);
         command.env("TESSERA_SENSORS_BELOW", &machine);
         let running = Process::start(&mut command, &farm.log("node"));
@@ -98,20 +99,13 @@ fn write(path: &Path, text: &str) {
     std::fs::rename(&beside, path).unwrap();
 }
 
-/// How much of one core a process uses until its node is heard of again, which takes a second at least.
+/// How much of one core a node uses, its renderer included, until its node is heard of again, which takes a second at least.
 async fn load(process: u32, world: &World) -> f64 {
-    let ticks = || {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-        let mut fields = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11);
-        let mut next = || fields.next().unwrap().parse::<u64>().unwrap();
-        next() + next()
-    };
     let heard = async || world.view().await.unwrap().last_seen_ms;
-    let (before, begun, at) = (ticks(), Instant::now(), heard().await);
+    let (before, begun, at) = (Usage::of(process).cpu_s, Instant::now(), heard().await);
     eventually("the node is heard again", async || (heard().await >= at + 1000).then_some(()))
         .await;
-    // A tick is a hundredth of a second on every Linux that we know.
-    (ticks() - before) as f64 / 100.0 / begun.elapsed().as_secs_f64()
+    (Usage::of(process).cpu_s - before) / begun.elapsed().as_secs_f64()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,8 @@
 //! The agent: a node that takes work from a master until it is told to stop.
 //!
-//! It joins, asks for work, renders, signs, sends, and asks again. It decides nothing about work:
-//! which units, at what price and whether a result counts is the master's. It renders nothing
-//! itself: that is [`Backend`]'s.
+//! It joins, asks for work, has it rendered, signs, sends, and asks again. It decides nothing about work:
+//! which units, at what price and whether a result counts is the master's. It reads no scene and renders
+//! nothing itself: that is the [`Renderer`]'s.
 //!
 //! # Contract
 //! - One result is ever signed for a lease and its generation, and it is durable in the journal
@@ -14,8 +14,8 @@
 //!   that is in hand is kept for a moment, and given back if the rest lasts.
 //! - [`run`] ends within seconds of being told to stop: work in hand is given back.
 //!
-//! Reading order: `session` (joining) → `work` (one lease) → `worker` (the thread that renders) →
-//! `heartbeat` → `report` → `deliver` → [`journal`], [`cache`], `sizing`, `status`, [`identity`].
+//! Reading order: `session` (joining) → `work` (one lease) → `heartbeat` →
+//! `report` → `deliver` → [`journal`], [`cache`], `sizing`, `status`, [`identity`].
 
 pub mod cache;
 mod deliver;
@@ -30,10 +30,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod work;
-mod worker;
 
 use crate::house::House;
-use crate::render::Backend;
+use crate::renderer::Renderer;
 use crate::update::Updates;
 use cache::{Cache, CacheError};
 use heartbeat::Held;
@@ -53,7 +52,6 @@ use tessera_protocol::lease::LeaseRequest;
 use tessera_protocol::node::DeviceView;
 use tessera_protocol::release::ReleaseVersion;
 use tracing::{info, warn};
-use worker::Worker;
 
 /// How long one question for work waits for an answer: below what proxies cut, and the most that a
 /// master allows is longer.
@@ -119,10 +117,10 @@ pub enum AgentError {
 /// Works for the master until `stop` is done, or something fails that trying again would not help.
 pub async fn run(
     config: Config,
-    backend: Box<dyn Backend>,
+    renderer: Renderer,
     stop: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
-    let mut agent = Agent::open(config, backend)?;
+    let mut agent = Agent::open(config, renderer)?;
     let outcome = tokio::select! {
         outcome = agent.serve() => outcome.map(|never| match never {}),
         () = stop => Ok(()),
@@ -137,7 +135,7 @@ struct Agent {
     enrolment: Enrolment,
     journal: Journal,
     cache: Cache,
-    worker: Worker,
+    renderer: Renderer,
     speed: Speed,
     /// Waits after failures of the network.
     backoff: Backoff,
@@ -152,7 +150,7 @@ struct Agent {
 }
 
 impl Agent {
-    fn open(config: Config, backend: Box<dyn Backend>) -> Result<Self, AgentError> {
+    fn open(config: Config, renderer: Renderer) -> Result<Self, AgentError> {
         let state = StateFolder::open(&config.state)?;
         let key = state.key()?;
         let journal = Journal::open(&state.path().join("journal"))?;
@@ -164,7 +162,7 @@ impl Agent {
             enrolment,
             journal,
             cache,
-            worker: Worker::start(backend),
+            renderer,
             speed: Speed::default(),
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
             trouble: Backoff::new(REST.0, REST.1),

@@ -8,6 +8,8 @@ use super::{AgentError, Config, run};
 use crate::house::House;
 use crate::render::cpu::CpuBackend;
 use crate::render::{Backend, Brake, DeviceDescription, RenderError};
+use crate::renderer::Renderer;
+use crate::renderer::line::Launch;
 use crate::update::Updates;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -229,13 +231,13 @@ impl World {
         }
     }
 
-    fn start(&self, backend: impl Backend + 'static) -> Node {
-        self.start_with(backend, House::free(), None)
+    fn start<B: Backend + 'static>(&self, make: impl FnMut() -> B + Send + 'static) -> Node {
+        self.start_with(make, House::free(), None)
     }
 
-    fn start_with(
+    fn start_with<B: Backend + 'static>(
         &self,
-        backend: impl Backend + 'static,
+        make: impl FnMut() -> B + Send + 'static,
         house: House,
         updates: Option<Arc<Updates>>,
     ) -> Node {
@@ -258,7 +260,11 @@ impl World {
         let (stop, stopped) = oneshot::channel::<()>();
         // Dropping the sender is the sign to stop.
         let stopped = async move { stopped.await.unwrap_or(()) };
-        Node { stop: Some(stop), running: tokio::spawn(run(config, Box::new(backend), stopped)) }
+        let running = async move {
+            let renderer = Renderer::start(Launch::threads(make)).await.unwrap();
+            run(config, renderer, stopped).await
+        };
+        Node { stop: Some(stop), running: tokio::spawn(running) }
     }
 }
 
@@ -343,6 +349,11 @@ impl Backend for Endless {
     }
 }
 
+fn endless(world: &World) -> impl FnMut() -> Endless + Send + 'static {
+    let master = world.master.clone();
+    move || Endless(master.clone())
+}
+
 /// A device that is gone.
 struct Lost;
 
@@ -381,7 +392,7 @@ fn is_submit(seen: &Seen) -> bool {
 async fn a_result_is_signed_once_and_sent_until_it_is_answered() {
     let busy = Answer::Refuse(StatusCode::SERVICE_UNAVAILABLE);
     let world = World::with(1, &[busy, busy, Answer::Accept]).await;
-    let node = world.start(cpu());
+    let node = world.start(cpu);
     // Asked for work a second time: the first is done with.
     world.master.until(|seen| count(seen, |seen| *seen == Seen::Asked) == 2).await;
     node.stop().await;
@@ -396,12 +407,12 @@ async fn a_result_is_signed_once_and_sent_until_it_is_answered() {
 #[tokio::test]
 async fn a_killed_node_sends_what_it_signed_before_it_asks_for_more() {
     let world = World::with(1, &[Answer::Silence]).await;
-    let node = world.start(cpu());
+    let node = world.start(cpu);
     world.master.until(|seen| count(seen, is_submit) == 1).await;
     node.kill().await;
     world.master.seen.lock().unwrap().push(Seen::GaveBack(Some("the restart".into())));
 
-    let node = world.start(cpu());
+    let node = world.start(cpu);
     let after = |seen: &[Seen]| {
         let restart = seen.iter().rposition(|seen| matches!(seen, Seen::GaveBack(_))).unwrap();
         seen[restart + 1..].to_vec()
@@ -421,7 +432,7 @@ async fn a_killed_node_sends_what_it_signed_before_it_asks_for_more() {
 #[tokio::test]
 async fn a_refused_result_is_dropped_and_work_goes_on() {
     let world = World::with(2, &[Answer::Refuse(StatusCode::CONFLICT)]).await;
-    let node = world.start(cpu());
+    let node = world.start(cpu);
     world.master.until(|seen| count(seen, |seen| *seen == Seen::Asked) == 3).await;
     node.stop().await;
     let leases: Vec<_> =
@@ -434,7 +445,7 @@ async fn a_refused_result_is_dropped_and_work_goes_on() {
 #[tokio::test]
 async fn work_in_hand_is_given_back_when_the_node_is_stopped() {
     let world = World::with(1, &[]).await;
-    let node = world.start(Endless(world.master.clone()));
+    let node = world.start(endless(&world));
     world.master.until(|seen| seen.contains(&Seen::Rendering)).await;
     node.stop().await;
     assert!(world.master.submits().is_empty());
@@ -445,7 +456,7 @@ async fn work_in_hand_is_given_back_when_the_node_is_stopped() {
 async fn a_node_that_rests_gives_its_lease_back_and_asks_again_when_the_machine_is_free() {
     let world = World::with(2, &[]).await;
     let (tell, report) = watch::channel(NodeReport::default());
-    let node = world.start_with(Endless(world.master.clone()), House::told(report), None);
+    let node = world.start_with(endless(&world), House::told(report), None);
     let asked = |seen: &[Seen]| count(seen, |seen| *seen == Seen::Asked);
     world.master.until(|seen| seen.contains(&Seen::Rendering)).await;
     let hot = Rest::TooHot { celsius: 90, at_most: 80 };
@@ -461,7 +472,7 @@ async fn a_node_that_rests_gives_its_lease_back_and_asks_again_when_the_machine_
 async fn a_lease_that_the_master_ended_is_dropped_in_the_middle_of_rendering() {
     let world = World::with(1, &[]).await;
     world.master.dead.store(true, Ordering::Relaxed);
-    let node = world.start(Endless(world.master.clone()));
+    let node = world.start(endless(&world));
     world.master.until(|seen| count(seen, |seen| *seen == Seen::Asked) == 2).await;
     node.stop().await;
     assert!(world.master.submits().is_empty());
@@ -471,7 +482,7 @@ async fn a_lease_that_the_master_ended_is_dropped_in_the_middle_of_rendering() {
 #[tokio::test]
 async fn a_node_whose_device_is_lost_says_so_and_ends() {
     let world = World::with(5, &[]).await;
-    let error = world.start(Lost).end().await.unwrap_err();
+    let error = world.start(|| Lost).end().await.unwrap_err();
     assert!(matches!(error, AgentError::Device(_)), "{error}");
     assert_eq!(world.master.given_back(), vec![Some("the device is lost".to_string()); 3]);
 }
@@ -488,6 +499,6 @@ async fn a_node_that_the_master_refuses_ends_with_the_masters_words() {
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, routes).await });
     let address = MasterAddress::parse(&address, PlainHttp::LoopbackOnly).unwrap();
-    let error = World { address, ..world }.start(cpu()).end().await.unwrap_err();
+    let error = World { address, ..world }.start(cpu).end().await.unwrap_err();
     assert!(error.to_string().contains("this token cannot join"), "{error}");
 }

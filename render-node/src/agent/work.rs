@@ -1,13 +1,12 @@
 //! One lease, from the grant to the master's answer.
 
-use super::cache::CacheError;
 use super::heartbeat::Held;
 use super::journal::EntryId;
 use super::session::Session;
-use super::worker::{Assignment, CachedFile, Rendered, WorkError};
 use super::{Agent, AgentError, DEVICE_FAILURES_ALLOWED, End, is_final};
-use crate::render::{Brake, RenderError};
-use std::sync::Arc;
+use crate::render::Brake;
+use crate::renderer::wire::{Order, SceneFile};
+use crate::renderer::{Failure, Rendered, RenderedUnit};
 use std::time::{Duration, SystemTime};
 use tessera_client::ClientError;
 use tessera_protocol::commit::{Commit, NodeKey};
@@ -32,8 +31,6 @@ enum Setback {
     Rests(Rest),
     /// The device failed.
     Device(String),
-    /// The renderer's thread is gone.
-    ThreadEnded,
     /// The master no longer knows the token.
     JoinAgain,
 }
@@ -58,7 +55,9 @@ impl Agent {
         match outcome {
             Ok(rendered) => {
                 self.device_failures = 0;
-                self.speed.measured(rendered.samples, rendered.time);
+                let units = &rendered.units;
+                let samples = units.iter().map(|unit| unit.samples).sum();
+                self.speed.measured(samples, units.iter().map(|unit| unit.took).sum());
                 self.trouble.reset();
                 self.commit(session, &held, rendered).await
             }
@@ -69,7 +68,7 @@ impl Agent {
     async fn render(
         &mut self,
         session: &Session,
-        grant: &Arc<LeaseGrant>,
+        grant: &LeaseGrant,
         brake: Brake,
     ) -> Result<Rendered, Setback> {
         check(grant, self.config.device.kernel).map_err(Setback::CannotDo)?;
@@ -81,19 +80,23 @@ impl Agent {
             Some(blob) => Some(self.fetch(session, blob, &needed).await?),
             None => None,
         };
-        let assignment = Assignment { grant: grant.clone(), scene, environment, brake };
-        self.worker.render(assignment).await.map_err(|error| match error {
-            WorkError::Render(RenderError::Cancelled) => Setback::Lost,
-            WorkError::Render(RenderError::Device(reason)) => Setback::Device(reason),
-            WorkError::Cache(CacheError::Damaged(blob)) => {
+        let order = Order {
+            scene,
+            environment,
+            settings: grant.settings.clone(),
+            fps: grant.fps,
+            units: grant.units.clone(),
+        };
+        self.renderer.render(&order, &brake).await.map_err(|failure| match failure {
+            Failure::Cancelled => Setback::Lost,
+            Failure::Device(reason) => Setback::Device(reason),
+            Failure::Damaged(blob) => {
                 if let Err(error) = self.cache.remove(blob) {
                     warn!("{error}");
                 }
                 Setback::CannotDo(format!("its copy of the file {blob} was damaged"))
             }
-            WorkError::Render(error) => Setback::CannotDo(error.to_string()),
-            WorkError::Cache(error) => Setback::CannotDo(error.to_string()),
-            WorkError::ThreadEnded => Setback::ThreadEnded,
+            Failure::CannotDo(reason) => Setback::CannotDo(reason),
         })
     }
 
@@ -103,7 +106,7 @@ impl Agent {
         session: &Session,
         blob: BlobHash,
         needed: &[BlobHash],
-    ) -> Result<CachedFile, Setback> {
+    ) -> Result<SceneFile, Setback> {
         let path = self.cache.path(blob);
         while !self.cache.touch(blob, SystemTime::now()) {
             match session.client.fetch(blob, &path, self.config.cache_bytes).await {
@@ -121,7 +124,7 @@ impl Agent {
                 Err(error) => self.pause(&format!("fetching {blob}: {error}")).await,
             }
         }
-        Ok(CachedFile { blob, path })
+        Ok(SceneFile { blob, path })
     }
 
     /// Signs, makes durable, sends. From the signature on the lease is never given back, since there
@@ -133,11 +136,16 @@ impl Agent {
         rendered: Rendered,
     ) -> Result<(), End> {
         let grant = held.grant();
-        let commit = Commit::under(grant, self.key.node(), rendered.scene, rendered.results);
+        let (results, packed): (Vec<_>, Vec<_>) = rendered
+            .units
+            .into_iter()
+            .map(|RenderedUnit { result, packed, .. }| (result, packed))
+            .unzip();
+        let commit = Commit::under(grant, self.key.node(), rendered.scene, results);
         let id = EntryId::of(&commit);
         let signature = commit.sign(&self.key);
-        let packed_bytes = rendered.packed.iter().map(|packed| packed.len() as u64).collect();
-        let body = encode(&SubmitHeader { commit, signature, packed_bytes }, &rendered.packed);
+        let packed_bytes = packed.iter().map(|packed| packed.len() as u64).collect();
+        let body = encode(&SubmitHeader { commit, signature, packed_bytes }, &packed);
         let journal = self.journal.clone();
         let record = move || (journal.record(id, &body), body);
         let (recorded, body) =
@@ -172,11 +180,6 @@ impl Agent {
                 }
                 self.rest(&format!("lease {lease} is given back: {reason}")).await;
                 Ok(())
-            }
-            Setback::ThreadEnded => {
-                let reason = "the rendering thread ended";
-                held.give_back(Some(reason.into())).await;
-                Err(AgentError::Device(reason.into()).into())
             }
         }
     }

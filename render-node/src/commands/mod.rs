@@ -6,6 +6,7 @@ pub mod house;
 pub mod install;
 pub mod release;
 pub mod render;
+pub mod renderer;
 pub mod run;
 pub mod stake;
 pub mod status;
@@ -19,6 +20,10 @@ use crate::render::gpu::device::Device;
 use crate::render::vulkan::VulkanDevice;
 use crate::render::wgpu::WgpuDevice;
 use crate::render::{Backend, RenderError};
+use clap::ValueEnum as _;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use tracing_subscriber::EnvFilter;
 
 /// Which backend to use, for every command that renders.
 #[derive(Debug, Clone, clap::Args)]
@@ -59,6 +64,25 @@ pub enum Arithmetic {
 }
 
 impl BackendArguments {
+    /// The words that say the same.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = Vec::new();
+        // In one word: what a device is called may begin with a dash.
+        let mut add = |option: &str, value: &str| words.push(format!("{option}={value}").into());
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+        };
+        add("--backend", &name(self.backend.to_possible_value()));
+        add("--arithmetic", &name(self.arithmetic.to_possible_value()));
+        if let Some(device) = &self.device {
+            add("--device", device);
+        }
+        if let Some(threads) = self.threads {
+            add("--threads", &threads.to_string());
+        }
+        words
+    }
+
     /// Starts the backend.
     pub fn open(&self) -> Result<Box<dyn Backend>, RenderError> {
         Ok(match self.backend {
@@ -74,5 +98,39 @@ impl BackendArguments {
             Arithmetic::Exact => GpuBackend::<D>::new(device)?,
             Arithmetic::Fast => GpuBackend::<D>::fast(device)?,
         }))
+    }
+}
+
+/// What the program notices goes to standard error.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        backend: BackendArguments,
+    }
+
+    #[test]
+    fn the_words_of_a_backend_say_the_same_again() {
+        for line in ["x", "x --backend vulkan --device --odd --arithmetic fast", "x --threads 3"] {
+            let line = line.replace("--device --odd", "--device=--odd");
+            let said = Line::try_parse_from(line.split(' ')).unwrap().backend;
+            let words = ["x".into()].into_iter().chain(said.words());
+            let again = Line::try_parse_from(words).unwrap().backend;
+            assert_eq!(format!("{said:?}"), format!("{again:?}"));
+        }
     }
 }

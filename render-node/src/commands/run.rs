@@ -1,21 +1,22 @@
 //! `render-node run`: work for a master until told to stop.
 
-use super::BackendArguments;
+use super::{BackendArguments, log_to_stderr};
 use crate::agent::{self, AgentError, Config};
 use crate::house::House;
 use crate::machine;
 use crate::render::conformance;
+use crate::renderer::Renderer;
+use crate::renderer::line::Launch;
 use crate::update::{self, Updates};
 use anyhow::anyhow;
-use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use tessera_client::MasterArguments;
 use tessera_protocol::RayPrice;
 use tessera_protocol::node::{DeviceClass, DeviceView};
 use tessera_reference::kernel_id;
 use tracing::info;
-use tracing_subscriber::EnvFilter;
 
 /// Whom to work for, and with what.
 #[derive(Debug, clap::Args)]
@@ -54,11 +55,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let running = None;
     let (master, token) = (arguments.master.address()?, arguments.master.token()?);
     let house = House::watch(&arguments.state).map_err(|reason| anyhow!(reason))?;
-    let mut backend = arguments.backend.open()?;
-    let description = backend.describe();
-    info!("rendering the conformance scenes on {}", description.device);
-    let hashes = conformance::render_all(backend.as_mut())?;
-    if conformance::class_of(&hashes) == DeviceClass::Tolerant {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let launch = Launch::processes(arguments.backend.words(), house.helper());
+    let inside = runtime.enter();
+    let mut stop = pin!(machine::told_to_stop()?);
+    drop(inside);
+    let renderer = runtime.block_on(async {
+        tokio::select! {
+            renderer = Renderer::start(launch) => Some(renderer),
+            () = &mut stop => None,
+        }
+    });
+    let Some(renderer) = renderer.transpose()? else { return Ok(()) };
+    let shown = renderer.shown().clone();
+    if conformance::class_of(&shown.conformance) == DeviceClass::Tolerant {
         info!("this device's hashes are not the kernel's: `render-node check` shows which");
     }
     let updates = running.map(|running| Updates::new(&master, state, running)).transpose()?;
@@ -68,24 +78,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         state: arguments.state.clone(),
         name: arguments.name.clone().or_else(machine::name).unwrap_or_else(|| "node".to_owned()),
         device: DeviceView {
-            backend: description.backend.to_owned(),
-            device: description.device,
+            backend: shown.backend,
+            device: shown.device,
             kernel: kernel_id(),
-            conformance: hashes,
+            conformance: shown.conformance,
         },
         cache_bytes: arguments.cache_gb.saturating_mul(1_000_000_000),
         ask: arguments.ask,
         house,
         updates,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let stop = machine::told_to_stop()?;
-        anyhow::Ok(agent::run(config, backend, stop).await?)
-    });
-    // A preparation that cannot be interrupted must not hold up the end of the program.
-    runtime.shutdown_background();
-    outcome
+    Ok(runtime.block_on(agent::run(config, renderer, stop))?)
 }
 
 /// How the program ends that failed with this: a node that wants to be started again says so.
@@ -94,14 +97,4 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         Some(AgentError::Renewed(_)) => ExitCode::from(update::RESTART),
         _ => ExitCode::FAILURE,
     }
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
 }

@@ -14,6 +14,7 @@
 pub mod rules;
 mod sensors;
 
+use crate::machine::Helper;
 use crate::render::Brake;
 use rules::{Guard, HouseRules, Observation, RULES_FILE};
 use sensors::Sensors;
@@ -38,6 +39,7 @@ pub struct House {
     state: Option<PathBuf>,
     report: watch::Receiver<NodeReport>,
     held: Arc<AtomicBool>,
+    helper: Helper,
 }
 
 impl House {
@@ -46,7 +48,8 @@ impl House {
     /// # Errors
     /// The rules cannot be read: a sentence for people.
     pub fn watch(state: &Path) -> Result<Self, String> {
-        let mut watcher = Watcher::new(state)?;
+        let helper = Helper::default();
+        let mut watcher = Watcher::new(state, helper.clone())?;
         let (tell, report) = watch::channel(watcher.look());
         let held = watcher.held.clone();
         std::thread::spawn(move || {
@@ -60,18 +63,27 @@ impl House {
                 std::thread::park_timeout(LOOK_EVERY);
             }
         });
-        Ok(Self { state: Some(state.to_owned()), report, held })
+        Ok(Self { state: Some(state.to_owned()), report, held, helper })
     }
 
     /// One without rules.
     pub fn free() -> Self {
-        Self { state: None, report: watch::channel(NodeReport::default()).1, held: Arc::default() }
+        Self::without_rules(watch::channel(NodeReport::default()).1)
     }
 
     /// One whose rules follow from what a test says.
     #[cfg(test)]
     pub(crate) fn told(report: watch::Receiver<NodeReport>) -> Self {
-        Self { state: None, report, held: Arc::default() }
+        Self::without_rules(report)
+    }
+
+    fn without_rules(report: watch::Receiver<NodeReport>) -> Self {
+        Self { state: None, report, held: Arc::default(), helper: Helper::default() }
+    }
+
+    /// Whose use of the machine is the node's own.
+    pub fn helper(&self) -> Helper {
+        self.helper.clone()
     }
 
     /// A brake for one rendering.
@@ -127,7 +139,7 @@ impl House {
 
 /// What the machine tells now; the processor's use is not known from one look.
 pub fn look_once() -> Observation {
-    Sensors::new(&sensors_below()).look()
+    Sensors::new(&sensors_below(), Helper::default()).look()
 }
 
 fn sensors_below() -> PathBuf {
@@ -148,13 +160,13 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(state: &Path) -> Result<Self, String> {
+    fn new(state: &Path, helper: Helper) -> Result<Self, String> {
         let mut watcher = Self {
             path: state.to_owned(),
             rules: HouseRules::read(state)?,
             written: written(state),
             guard: Guard::default(),
-            sensors: Sensors::new(&sensors_below()),
+            sensors: Sensors::new(&sensors_below(), helper),
             begun: Instant::now(),
             rested: None,
             held: Arc::default(),

@@ -2,6 +2,7 @@
 //! `hwmon/sysfs-interface`), and NVIDIA's own library where it is installed.
 
 use super::rules::Observation;
+use crate::machine::Helper;
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ const LOOKS: usize = 4;
 /// See the module.
 pub(super) struct Sensors {
     root: PathBuf,
+    /// Whose use is not others'.
+    helper: Helper,
     /// What the processor did, the oldest first.
     ticks: VecDeque<Ticks>,
     nvidia: Option<Nvml>,
@@ -34,11 +37,11 @@ struct Ticks {
 
 impl Sensors {
     /// Those of the machine whose files lie below `root`. NVIDIA's library speaks of this machine only.
-    pub(super) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path, helper: Helper) -> Self {
         let nvidia = if root == Path::new("/") { Nvml::init().ok() } else { None };
         let gpus = nvidia.as_ref().and_then(|nvml| nvml.device_count().ok()).unwrap_or(0);
         let used_until = vec![0; gpus as usize];
-        Self { root: root.to_owned(), ticks: VecDeque::new(), nvidia, used_until }
+        Self { root: root.to_owned(), helper, ticks: VecDeque::new(), nvidia, used_until }
     }
 
     /// Looks at all of them.
@@ -56,8 +59,11 @@ impl Sensors {
     /// How much of the processor others used over the last looks.
     fn processor(&mut self) -> Option<u8> {
         let machine = read_to_string(self.root.join("proc/stat")).ok()?;
-        let own = read_to_string(self.root.join("proc/self/stat")).ok()?;
-        let now = ticks(&machine, &own)?;
+        let own = own_ticks(&read_to_string(self.root.join("proc/self/stat")).ok()?)?;
+        let helper = self.helper.id().and_then(|id| {
+            own_ticks(&read_to_string(self.root.join(format!("proc/{id}/stat"))).ok()?)
+        });
+        let now = ticks(&machine, own + helper.unwrap_or(0))?;
         if self.ticks.len() > LOOKS {
             self.ticks.pop_front();
         }
@@ -81,7 +87,9 @@ impl Sensors {
             // A GPU that nobody used says so as an error.
             let used = gpu.process_utilization_stats(*used_until).unwrap_or_default();
             *used_until = used.iter().map(|sample| sample.timestamp).max().unwrap_or(*used_until);
-            let others = used.iter().filter(|sample| sample.pid != std::process::id());
+            let helper = self.helper.id();
+            let is_own = |pid| pid == std::process::id() || Some(pid) == helper;
+            let others = used.iter().filter(|sample| !is_own(sample.pid));
             let percent = others.map(|by| by.sm_util.max(by.enc_util).max(by.dec_util)).max();
             let percent = u8::try_from(percent.unwrap_or(0).min(100)).unwrap_or(100);
             seen.gpu_percent = seen.gpu_percent.max(Some(percent));
@@ -89,9 +97,8 @@ impl Sensors {
     }
 }
 
-/// From the first line of `/proc/stat` and the one of `/proc/self/stat`. What a hypervisor steals is nobody's of
-/// this machine.
-fn ticks(machine: &str, own: &str) -> Option<Ticks> {
+/// From the first line of `/proc/stat`, and our own ticks. What a hypervisor steals is nobody's of this machine.
+fn ticks(machine: &str, own: u64) -> Option<Ticks> {
     let all: Vec<u64> = machine
         .lines()
         .next()?
@@ -105,15 +112,15 @@ fn ticks(machine: &str, own: &str) -> Option<Ticks> {
         return None;
     };
     let busy = user + nice + system + interrupts + soft_interrupts;
-    // The program's name, in brackets, may hold anything.
-    let fields = own.rsplit_once(')')?.1;
-    let mut times = fields.split_whitespace().skip(11).map(str::parse);
-    let own: u64 = times
-        .next()?
-        .ok()
-        .zip(times.next()?.ok())
-        .map(|(user, system): (u64, u64)| user + system)?;
     Some(Ticks { total: busy + idle + wait + stolen, others: busy.saturating_sub(own) })
+}
+
+/// From a process's line in `/proc`: its own ticks, and those of its children that have ended.
+fn own_ticks(process: &str) -> Option<u64> {
+    // The program's name, in brackets, may hold anything.
+    let fields = process.rsplit_once(')')?.1.split_whitespace();
+    let times: Option<Vec<u64>> = fields.skip(11).take(4).map(|ticks| ticks.parse().ok()).collect();
+    times.filter(|times| times.len() == 4).map(|times| times.iter().sum())
 }
 
 /// Adds what one folder of hwmon says.
@@ -162,7 +169,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let proc = folder.path().join("proc");
         std::fs::create_dir_all(proc.join("self")).unwrap();
-        let mut sensors = Sensors::new(folder.path());
+        let helper = Helper::default();
+        let mut sensors = Sensors::new(folder.path(), helper.clone());
         let mut look = |machine: &str, own_ticks| {
             std::fs::write(proc.join("stat"), machine).unwrap();
             std::fs::write(proc.join("self/stat"), own(own_ticks)).unwrap();
@@ -175,6 +183,20 @@ mod tests {
         assert_eq!(look("cpu  150 5 105 1030 10 0 0 100 7 0", 75), Some(17));
         assert_eq!(look("cpu  x", 75), None);
         assert_eq!(look("", 75), None);
+
+        // A hundred ticks more, all of them busy, and forty of those its helper's.
+        std::fs::create_dir_all(proc.join("77")).unwrap();
+        std::fs::write(proc.join("77/stat"), own(35)).unwrap();
+        let mut sensors = Sensors::new(folder.path(), helper.clone());
+        for (machine, id) in
+            [("cpu  150 5 105 1030 10 0 0 100", 0), ("cpu  250 5 105 1030 10 0 0 100", 77)]
+        {
+            helper.is(id);
+            std::fs::write(proc.join("stat"), machine).unwrap();
+            std::fs::write(proc.join("self/stat"), own(75)).unwrap();
+            let percent = sensors.look().processor_percent;
+            assert_eq!(percent, (id == 77).then_some(60));
+        }
     }
 
     #[test]
@@ -187,7 +209,7 @@ mod tests {
                 std::fs::write(at.join(file), text).unwrap();
             }
         };
-        let mut sensors = Sensors::new(folder.path());
+        let mut sensors = Sensors::new(folder.path(), Helper::default());
         assert_eq!(sensors.look(), Observation::default());
         sensor("hwmon0", &[("name", "nvme\n"), ("temp1_input", "99000\n")]);
         sensor(

@@ -36,6 +36,8 @@ After=network-online.target
 Type=notify
 TimeoutStartSec=15min
 TimeoutStopSec=30
+# The node ends its renderer itself.
+KillMode=mixed
 Restart=on-failure
 RestartSec=10
 EnvironmentFile=/etc/tessera-node/node.env

@@ -13,12 +13,34 @@ pub struct Brake {
     cancelled: Arc<AtomicBool>,
     /// Shared by all renderings of a machine.
     held: Arc<AtomicBool>,
+    /// Whether a rendering asked since somebody wanted to know. Shared as well.
+    asked: Arc<AtomicBool>,
 }
 
 impl Brake {
     /// One that holds while `held` is set.
     pub fn of(held: Arc<AtomicBool>) -> Self {
-        Self { cancelled: Arc::default(), held }
+        Self { held, ..Self::default() }
+    }
+
+    /// One for another rendering of the same machine.
+    pub fn another(&self) -> Self {
+        Self { cancelled: Arc::default(), ..self.clone() }
+    }
+
+    /// Has all renderings of the machine stand still, or go on.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Whether they stand still.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether a rendering of the machine has asked since this was called last: then it goes on, or stands still.
+    pub fn was_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
     }
 
     /// Nobody wants the result any more.
@@ -33,10 +55,19 @@ impl Brake {
 
     /// Returns once the rendering may go on, with whether it should.
     pub fn may_go_on(&self) -> bool {
-        while self.held.load(Ordering::Relaxed) && !self.is_cancelled() {
+        self.note_that_it_asked();
+        while self.is_held() && !self.is_cancelled() {
             std::thread::park_timeout(LOOK_EVERY);
+            self.note_that_it_asked();
         }
         !self.is_cancelled()
+    }
+
+    fn note_that_it_asked(&self) {
+        // Many threads ask all the time: only the first of them writes.
+        if !self.asked.load(Ordering::Relaxed) {
+            self.asked.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -56,5 +87,17 @@ mod tests {
         held.store(false, Ordering::Relaxed);
         assert!(goes_on.join().unwrap());
         assert!(!one.may_go_on());
+    }
+
+    #[test]
+    fn another_one_is_held_with_it_and_cancelled_alone() {
+        let one = Brake::default();
+        let other = one.another();
+        assert!(!one.was_asked());
+        assert!(other.may_go_on());
+        assert!(one.was_asked() && !one.was_asked() && !other.was_asked(), "told once");
+        one.cancel();
+        one.hold(true);
+        assert!(other.is_held() && !other.is_cancelled());
     }
 }

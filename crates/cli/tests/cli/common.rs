@@ -4,6 +4,8 @@ use render_node::agent::{self, AgentError};
 use render_node::house::House;
 use render_node::render::cpu::CpuBackend;
 use render_node::render::{Backend, conformance};
+use render_node::renderer::Renderer;
+use render_node::renderer::line::Launch;
 use serde_json::Value;
 use std::process::Output;
 use tessera_client::{MasterAddress, PlainHttp};
@@ -58,13 +60,15 @@ impl Farm {
             house: House::free(),
             updates: None,
         };
+        let launch = Launch::threads(|| CpuBackend::new(None));
+        let renderer = Renderer::start(launch).await.unwrap();
         Self {
             folder,
             address,
             token,
             stop,
             master: tokio::spawn(server.run(told(stopped.clone()))),
-            node: tokio::spawn(agent::run(config, Box::new(backend), told(stopped))),
+            node: tokio::spawn(agent::run(config, renderer, told(stopped))),
         }
     }
 

@@ -33,7 +33,7 @@ impl World {
 
     fn start_by_rules(&self) -> Node {
         std::fs::create_dir_all(self.state()).unwrap();
-        self.start_with(cpu(), House::watch(&self.state()).unwrap(), None)
+        self.start_with(cpu, House::watch(&self.state()).unwrap(), None)
     }
 }
 

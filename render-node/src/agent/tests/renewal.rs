@@ -38,8 +38,9 @@ async fn a_lease_in_hand_is_done_before_the_node_ends_for_another_release() {
     let by = "9.0.0".parse().unwrap();
     let running = Running { version: installed(), key: ReleaseKey([0; 32]) };
     let updates = Updates::new(&world.address, world.folder.path(), running).unwrap();
-    let backend = Overtaken { device: cpu(), updates: updates.clone(), by };
-    let ended = world.start_with(backend, House::free(), Some(updates)).end().await;
+    let overtaker = updates.clone();
+    let make = move || Overtaken { device: cpu(), updates: overtaker.clone(), by };
+    let ended = world.start_with(make, House::free(), Some(updates)).end().await;
     assert!(matches!(ended, Err(AgentError::Renewed(version)) if version == by), "{ended:?}");
     assert_eq!((world.master.submits().len(), world.master.given_back()), (1, vec![]));
     let seen = world.master.seen.lock().unwrap();
