@@ -5,6 +5,7 @@
 use crate::app::{App, UNPACK_BYTES};
 use crate::blobs::{BlobError, Key};
 use crate::store::{StoreError, WholeFrame};
+use crate::sums::SumsError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,9 @@ enum AssemblyError {
     /// The disk failed; later it may not.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// Either did, of a result's sums; later it may not.
+    #[error(transparent)]
+    Sums(#[from] SumsError),
     /// The thread panicked.
     #[error("the assembling thread panicked: {0}")]
     Panicked(#[from] tokio::task::JoinError),
@@ -129,10 +133,7 @@ impl App {
             let spoiled = |error: &dyn std::fmt::Display| {
                 AssemblyError::Spoiled(result.lease, error.to_string())
             };
-            let body = match self.blobs.get(result.into()) {
-                Err(error) if error.is_not_found() => return Err(spoiled(&error)),
-                other => other?,
-            };
+            let body = self.sums(result)?.ok_or_else(|| spoiled(&"its sums are gone"))?;
             let (header, packed) = submit::decode(&body).map_err(|error| spoiled(&error))?;
             if header.commit.id() != result.commit {
                 return Err(spoiled(&"it holds another commit"));
@@ -208,7 +209,8 @@ impl App {
             }
             let leases = spent.iter().map(|result| result.lease).collect();
             self.blocking(move |app| {
-                spent.iter().try_for_each(|result| app.blobs.remove(result.into()))
+                let mut files = spent.iter().filter(|result| !result.beside);
+                files.try_for_each(|result| app.blobs.remove(result.into()))
             })
             .await??;
             self.store.forget_results(leases).await?;
@@ -219,7 +221,7 @@ impl App {
     /// request.
     pub(crate) async fn remove_strays(self: &Arc<Self>) -> anyhow::Result<()> {
         for (lease, commit, key) in self.blocking(|app| app.blobs.results()).await?? {
-            if !self.store.is_kept(lease, commit).await? {
+            if !self.store.is_file_kept(lease, commit).await? {
                 self.blocking(move |app| app.blobs.remove(key)).await??;
             }
         }

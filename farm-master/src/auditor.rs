@@ -238,8 +238,8 @@ impl Desk for OwnDesk {
 fn unaudited(frame: &UnauditedFrame, task: AuditTask) -> Unaudited {
     let AuditTask { lease, commit, node, record, whole, secret, first } = task;
     Unaudited {
-        // Which units these are is in the signed commit.
-        result: StoredResult { job: frame.job, lease, commit, units: 0..0 },
+        // Which units these are is in the signed commit; where they lie, their master knows.
+        result: StoredResult { job: frame.job, lease, commit, units: 0..0, beside: false },
         node,
         record,
         whole,

@@ -22,7 +22,7 @@
 //!
 //! Reading order: [`routes`] (what there is to ask) → `app` (what is done about it) → [`rules`] (of
 //! live streams; those of jobs are `tessera_farm_core`'s) → [`store`] (what is true) → [`blobs`]
-//! (bytes) → `assembly` (sums to films) → [`settlement`] (money on the chain) → `deliveries` (webhooks), `outbound` → `auth`, `problem`,
+//! (bytes) → `sums` → `assembly` (sums to films) → [`settlement`] (money on the chain) → `deliveries` (webhooks), `outbound` → `auth`, `problem`,
 //! `server`.
 #![forbid(unsafe_code)]
 
@@ -46,6 +46,7 @@ mod server;
 pub mod settings;
 pub mod settlement;
 pub mod store;
+mod sums;
 
 pub use config::{Config, InspectScene};
 

@@ -4,9 +4,9 @@
 use super::{App, to_the_end};
 use crate::audit::given::MOST;
 use crate::audit::judging::Findings;
-use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
 use crate::store::proof::{Finding, Unaudited, UnauditedFrame};
+use crate::sums::Sums;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -135,8 +135,11 @@ impl App {
         }
     }
 
-    /// Where a result lies that waits for an audit, for an auditor.
-    pub(crate) async fn unaudited_result(&self, lease: LeaseId) -> Result<Key, Refusal> {
+    /// A result that waits for an audit, for an auditor.
+    pub(crate) async fn unaudited_result(
+        self: &Arc<Self>,
+        lease: LeaseId,
+    ) -> Result<Sums, Refusal> {
         let missing = || {
             Refusal::new(
                 Code::ReceiptNotFound,
@@ -144,11 +147,7 @@ impl App {
             )
         };
         let found = self.store.waiting_result(lease).await?.ok_or_else(missing)?;
-        let key = Key::from(&found);
-        match tokio::fs::try_exists(self.blobs.path(key)).await {
-            Ok(false) => Err(missing()),
-            _ => Ok(key),
-        }
+        self.find_sums(found).await?.ok_or_else(missing)
     }
 }
 

@@ -147,7 +147,7 @@ impl App {
         open: &mut Option<OpenTile>,
         preview: &mut Preview,
     ) -> Result<(), String> {
-        let body = self.blobs.get(result.into()).map_err(|error| error.to_string())?;
+        let body = self.sums(result).map_err(|error| error.to_string())?.ok_or("it is gone")?;
         let (header, packed) = submit::decode(&body).map_err(|error| error.to_string())?;
         let plan = Plan::new(spec).map_err(|error| error.to_string())?;
         for (signed, packed) in header.commit.results.iter().zip(packed) {

@@ -6,6 +6,7 @@ use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
 use crate::store::StoredResult;
 use crate::store::proof::Audited;
+use crate::sums::Sums;
 use std::sync::Arc;
 use tessera_protocol::commit::{Commit, SignatureBytes};
 use tessera_protocol::receipt::{Receipt, ReceiptPage};
@@ -57,13 +58,17 @@ impl App {
     }
 
     /// The sums that a lease brought, for the job's owner, once they were audited.
-    pub(crate) async fn result_of(&self, artist: &Artist, lease: LeaseId) -> Result<Key, Refusal> {
+    pub(crate) async fn result_of(
+        self: &Arc<Self>,
+        artist: &Artist,
+        lease: LeaseId,
+    ) -> Result<Sums, Refusal> {
         let audited = self.store.audited_lease(lease).await?.ok_or_else(|| no_receipt(lease))?;
         self.job(artist, audited.result.job).await.map_err(|_| no_receipt(lease))?;
         if !audited.stored {
             return Err(gone(lease));
         }
-        Ok(Key::from(&audited.result))
+        self.find_sums(audited.result).await?.ok_or_else(|| gone(lease))
     }
 
     /// A job's scene, or its environment, for the job's owner.
@@ -103,18 +108,18 @@ impl App {
         Some(Receipt::issue(&self.key, commit, signature, terms, secret, verdict))
     }
 
-    /// What the node signed, as it lies on the disk; blocks. It is checked: a disk may change what was
+    /// What the node signed, as it is kept; blocks. It is checked: a disk may change what was
     /// written, and the master signs it anew.
     pub(crate) fn read_commit(
         &self,
         result: &StoredResult,
     ) -> Result<(Commit, SignatureBytes), String> {
-        let head = self.blobs.head(result.into(), submit::HEAD_BYTES);
-        let head = head.map_err(|error| error.to_string())?;
+        let head = self.head_of_sums(result).map_err(|error| error.to_string())?;
+        let head = head.ok_or("its sums are gone")?;
         let (header, _) = submit::decode_header(&head).map_err(|error| error.to_string())?;
         let SubmitHeader { commit, signature, .. } = header;
         if commit.id() != result.commit || !commit.is_signed_by_its_node(&signature) {
-            return Err("the file holds another commit than was entered".to_owned());
+            return Err("another commit is kept than was entered".to_owned());
         }
         Ok((commit, signature))
     }

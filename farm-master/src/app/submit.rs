@@ -1,5 +1,6 @@
 //! A result comes in: looked up, checked, made durable, entered. In that order, so that whatever
-//! is interrupted leaves a lease that stands and perhaps a file that nobody names.
+//! is interrupted leaves a lease that stands and perhaps a file that nobody names. A small one is made durable by
+//! being entered.
 
 use super::App;
 use crate::blobs::Key;
@@ -55,13 +56,12 @@ impl App {
         check_commit(self.master(), &lease, &spec.settings, &header.commit, &header.signature)?;
         let key = Key::Result(lease.job, id, commit);
         let for_check = header.commit.clone();
-        self.blocking(move |app| {
+        let checked = self.blocking(move |app| {
             check_sums(&lease, &spec, &for_check, &body)?;
-            app.blobs.put(key, &body).map_err(Refusal::from)
-        })
-        .await
-        .map_err(Refusal::internal)??;
-        self.enter(&header.commit, commit, key).await
+            app.put_sums(key, &body).map_err(Refusal::from)
+        });
+        let sums = checked.await.map_err(Refusal::internal)??;
+        self.enter(&header.commit, commit, key, sums).await
     }
 
     /// A second commit for a lease that brought another: a node that keeps its journal never signs one.
@@ -87,16 +87,18 @@ impl App {
         Ok(self.follow_up(node, settled).await?)
     }
 
-    /// Keeps a checked, durable result for its audit.
+    /// Keeps a checked result for its audit, with its sums where they are no file.
     async fn enter(
         self: &Arc<Self>,
         signed: &Commit,
         commit: CommitId,
         key: Key,
+        sums: Option<Vec<u8>>,
     ) -> Result<SubmitView, Refusal> {
+        let is_file = sums.is_none();
         let rays = signed.results.iter().fold(0u64, |sum, unit| sum.saturating_add(unit.rays));
         let now_ms = self.clock.now_ms();
-        let result = CheckedResult { lease: signed.lease, commit, rays, now_ms };
+        let result = CheckedResult { lease: signed.lease, commit, rays, now_ms, sums };
         let refusal = match self.store.enter(result).await? {
             Entered::Now(answer) => {
                 self.heard.forget(signed.lease);
@@ -108,7 +110,9 @@ impl App {
             Entered::AnotherCommit => another_commit(signed.lease),
             Entered::LeaseEnded => ended(signed.lease),
         };
-        self.blocking(move |app| app.blobs.remove(key)).await.map_err(Refusal::internal)??;
+        if is_file {
+            self.blocking(move |app| app.blobs.remove(key)).await.map_err(Refusal::internal)??;
+        }
         Err(refusal)
     }
 }

@@ -2,9 +2,9 @@
 
 use super::pairs::compare;
 use crate::app::UNPACK_BYTES;
-use crate::blobs::BlobError;
 use crate::config::Recomputed;
 use crate::store::proof::{Finding, Rejection, Unaudited, UnauditedFrame};
+use crate::sums::SumsError;
 use tessera_farm_core::plan::Plan;
 use tessera_film::pack;
 use tessera_protocol::lease::Unit;
@@ -24,7 +24,7 @@ pub(crate) enum AuditError {
     #[error("the audit is told to stop")]
     Stopped,
     #[error(transparent)]
-    Blob(#[from] BlobError),
+    Sums(#[from] SumsError),
     #[error("the auditing thread panicked: {0}")]
     Panicked(#[from] tokio::task::JoinError),
     /// The scene cannot be prepared here, though it could when its job was accepted.

@@ -1,6 +1,6 @@
 //! Audits for auditors in processes of their own.
 
-use super::downloads::send;
+use super::downloads::send_sums;
 use super::extract::{Json as Body, Path};
 use crate::app::App;
 use crate::auth::Operator;
@@ -43,8 +43,8 @@ pub(super) async fn get_unaudited(
     State(app): State<Arc<App>>,
     Path(lease): Path<LeaseId>,
 ) -> Result<Response, Refusal> {
-    let key = app.unaudited_result(lease).await?;
-    send(&app, key, "application/octet-stream").await
+    let sums = app.unaudited_result(lease).await?;
+    send_sums(&app, sums).await
 }
 
 /// Says what was found of one result.

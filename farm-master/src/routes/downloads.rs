@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::auth::{Artist, Node};
 use crate::blobs::Key;
 use crate::problem::Refusal;
+use crate::sums::Sums;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -76,6 +77,15 @@ pub(super) async fn get_blob(
 
 pub(super) async fn send(app: &App, key: Key, kind: &'static str) -> Result<Response, Refusal> {
     send_file(&app.blobs.path(key), kind).await
+}
+
+/// What a lease brought.
+pub(super) async fn send_sums(app: &App, sums: Sums) -> Result<Response, Refusal> {
+    const KIND: &str = "application/octet-stream";
+    match sums {
+        Sums::File(key) => send(app, key, KIND).await,
+        Sums::Bytes(body) => Ok(([(header::CONTENT_TYPE, KIND)], body).into_response()),
+    }
 }
 
 pub(super) async fn send_file(

@@ -1,6 +1,6 @@
 //! Receipts, and what is needed to check them.
 
-use super::downloads::send;
+use super::downloads::{send, send_sums};
 use super::extract::{Page, Path, Query};
 use crate::app::App;
 use crate::auth::{Artist, Node};
@@ -64,8 +64,8 @@ pub(super) async fn get_result(
     State(app): State<Arc<App>>,
     Path(lease): Path<LeaseId>,
 ) -> Result<Response, Refusal> {
-    let key = app.result_of(&artist, lease).await?;
-    send(&app, key, "application/octet-stream").await
+    let sums = app.result_of(&artist, lease).await?;
+    send_sums(&app, sums).await
 }
 
 /// The receipt of one of the node's own leases.

@@ -193,7 +193,7 @@ pub enum LeaseState {
     Ended,
 }
 
-/// A result whose structure was checked and whose sums are durable.
+/// A result whose structure was checked.
 #[derive(Debug, Clone)]
 pub struct CheckedResult {
     /// The lease that brought it.
@@ -204,6 +204,8 @@ pub struct CheckedResult {
     pub rays: u64,
     /// Now.
     pub now_ms: i64,
+    /// Its body as it was sent, to lie beside its row; `None` where it is a file, durable by now.
+    pub sums: Option<Vec<u8>>,
 }
 
 /// What became of a result.
@@ -265,6 +267,8 @@ pub struct StoredResult {
     pub commit: CommitId,
     /// Its units.
     pub units: Range<u64>,
+    /// Whether they lie beside its row, see [`Store::sums`]; else they are a file.
+    pub beside: bool,
 }
 
 /// A node that joins.
@@ -427,7 +431,7 @@ pub trait Store:
     ) -> Later<'_, Freed>;
     /// Whether a node holds a lease on a job that uses this upload.
     fn may_read(&self, node: NodeId, blob: BlobHash) -> Later<'_, bool>;
-    /// Keeps a checked result for its audit.
+    /// Keeps a checked result for its audit, and its sums where they are to lie beside it.
     fn enter(&self, result: CheckedResult) -> Later<'_, Entered>;
 
     /// Frames to be assembled.
@@ -456,10 +460,13 @@ pub trait Store:
     ) -> Later<'_, Changed>;
     /// Sums that are needed for no frame any more, entered no later than `until_ms`.
     fn spent_results(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<StoredResult>>;
-    /// Notes that those sums are gone.
+    /// Notes that those sums are gone, and removes what lies beside its row.
     fn forget_results(&self, leases: Vec<LeaseId>) -> Later<'_, ()>;
-    /// Whether the sums of this lease and commit are still to be kept.
-    fn is_kept(&self, lease: LeaseId, commit: CommitId) -> Later<'_, bool>;
+    /// Whether the sums of this lease and commit are a file that is still to be kept.
+    fn is_file_kept(&self, lease: LeaseId, commit: CommitId) -> Later<'_, bool>;
+    /// What lies beside a result's row, as its node sent it; `None` where nothing does, or no more. It blocks, on
+    /// the thread that calls.
+    fn sums(&self, lease: LeaseId) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// What the farm suggests as a price, and when that changed; `None` before the first time.
     fn suggested(&self) -> Later<'_, Option<(RayPrice, i64)>>;

@@ -1,6 +1,6 @@
 //! How leases and jobs end before their time.
 
-use crate::world::{Farm, read, refused};
+use crate::world::{Farm, eventually, read, refused};
 use reqwest::StatusCode;
 use std::time::Duration;
 use tessera_protocol::job::{JobState, JobView};
@@ -90,7 +90,7 @@ async fn a_cancelled_job_takes_nothing_and_leaves_no_results() {
     assert_eq!(node.lease_now().await, None);
     assert_eq!(refused(farm.order(&job, "resume").await).await, "job-ended");
     assert_eq!(farm.order(&job, "cancel").await.status(), StatusCode::OK);
-    crate::world::eventually(async || (farm.stored_results() == 0).then_some(())).await;
+    eventually(async || (farm.stored_results() == 0).then_some(())).await;
 }
 
 #[tokio::test]
@@ -128,17 +128,40 @@ async fn giving_back_without_blame_counts_no_failure() {
 #[tokio::test]
 async fn a_result_that_is_spoiled_on_the_disk_is_rendered_again() {
     let farm = Farm::start().await;
+    let spoilt = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
+    a_spoilt_result_is_rendered_again(&farm, true, || {
+        let file = &farm.result_files()[0];
+        let mut bytes = std::fs::read(file).unwrap();
+        spoilt(&mut bytes);
+        std::fs::write(file, bytes).unwrap();
+    })
+    .await;
+    a_spoilt_result_is_rendered_again(&farm, false, || {
+        let database = rusqlite::Connection::open(farm.database()).unwrap();
+        let mut bytes: Vec<u8> =
+            database.query_row("SELECT body FROM sums", (), |row| row.get(0)).unwrap();
+        spoilt(&mut bytes);
+        assert_eq!(database.execute("UPDATE sums SET body = ?1", [bytes]).unwrap(), 1);
+    })
+    .await;
+    // One that is gone is as one that is damaged.
+    a_spoilt_result_is_rendered_again(&farm, true, || {
+        std::fs::remove_file(&farm.result_files()[0]).unwrap();
+    })
+    .await;
+}
+
+async fn a_spoilt_result_is_rendered_again(farm: &Farm, large: bool, spoil: impl Fn()) {
     let job = farm.submit(|spec| spec.frames.last = spec.frames.first).await;
     let node = farm.node(1).await;
     let (first, second) = (node.lease(1).await, node.lease(u64::MAX).await);
-    node.submit(&first).await;
+    if large {
+        node.submit_large(&first).await;
+    } else {
+        node.submit(&first).await;
+    }
     farm.audited(&job, 1).await;
-    let folder = farm.config.state.join("blobs/results");
-    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = std::fs::read(&file).unwrap();
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
+    spoil();
     node.submit(&second).await;
     // Assembly finds it out; the unit is free again, and nobody is to blame.
     let again = node.lease(u64::MAX).await;
@@ -148,4 +171,5 @@ async fn a_result_that_is_spoiled_on_the_disk_is_rendered_again() {
     assert_eq!(done.units.verified, 8);
     let nodes: NodePage = read(farm.get("/v1/nodes").await, StatusCode::OK).await;
     assert_eq!(nodes.data[0].record.rejections, 0);
+    eventually(async || (farm.stored_results() == 0).then_some(())).await;
 }

@@ -1,6 +1,6 @@
 //! The master is killed, again and again, by SIGKILL.
 
-use crate::world::{self, Farm, Node, eventually, read, whole_frame};
+use crate::world::{self, Farm, Node, eventually, read, spread, whole_frame};
 use reqwest::{Client, StatusCode};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -81,7 +81,11 @@ async fn work(node: &Node, calls: &AtomicUsize, acknowledged: &Acknowledged) -> 
         };
         calls.fetch_add(1, Ordering::Relaxed);
         let Some(grant) = grant else { continue };
-        let body = node.work(&grant, |_, _| {});
+        let mut body = node.work(&grant, |_, _| {});
+        // Half of the results lie in the database, and half are files.
+        if grant.lease.0[0] % 2 == 0 {
+            body = spread(&body);
+        }
         match node.try_send(grant.lease, body.clone()).await {
             Ok(Some(answer)) => {
                 acknowledged.lock().unwrap().insert(grant.lease, (body, answer));

@@ -32,6 +32,7 @@ mod stragglers;
 mod stream_pay;
 mod streams;
 mod studio;
+mod sums;
 mod tolerant;
 mod tus;
 mod webhooks;

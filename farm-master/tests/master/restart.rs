@@ -4,6 +4,7 @@ use crate::world::{Farm, read, refused};
 use reqwest::StatusCode;
 use tessera_farm_master::Server;
 use tessera_protocol::job::JobState;
+use tessera_protocol::submit;
 
 #[tokio::test]
 async fn a_restart_in_the_middle_loses_nothing() {
@@ -36,18 +37,26 @@ async fn results_that_never_entered_are_removed_at_the_start() {
     let mut farm = Farm::start().await;
     farm.submit(|_| {}).await;
     let node = farm.node(1).await;
-    node.submit(&node.lease(1).await).await;
+    node.submit_large(&node.lease(1).await).await;
+    let kept = farm.result_files();
+    assert_eq!(kept.len(), 1);
+    // Another one is entered with its sums beside it, and had a file under its name that was not.
+    let small = node.lease(1).await;
+    let body = node.work(&small, |_, _| {});
+    let (header, _) = submit::decode(&body).unwrap();
+    assert_eq!(node.send(small.lease, body).await.status(), StatusCode::OK);
     farm.stop().await;
     let folder = farm.config.state.join("blobs/results");
-    let kept = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().file_name();
+    let commit = hex::encode(header.commit.id().0);
+    let doubled = format!("{}-{}-{commit}", small.job, small.lease);
     let stray = format!("{}-{}-{}", "1".repeat(32), "2".repeat(32), "3".repeat(64));
-    std::fs::write(folder.join(&stray), b"never entered").unwrap();
+    for name in [&doubled, &stray] {
+        std::fs::write(folder.join(name), b"never entered").unwrap();
+    }
     std::fs::write(folder.join(".tmp-1-1"), b"half").unwrap();
 
     let server = Server::start(farm.config.clone()).await.unwrap();
-    let left: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, [kept]);
+    assert_eq!((farm.result_files(), farm.results_beside()), (kept, 1));
     drop(server);
 }
 

@@ -97,8 +97,8 @@ pub(super) fn open_dispute(db: &Db, kernel: KernelId) -> Result<Option<OpenDispu
     let (job, frame) = (JobId(bytes(&row, "job")?), results::frame_number(&row)?);
     let seed = AuditSecret(bytes(&row, "seed")?);
     let rows = query(
-        "SELECT job, lease, commit_id, first, n, node FROM result WHERE job = $1 AND frame = $2 \
-         AND stored = 1 AND audit = 1 AND second_of IS NULL ORDER BY first",
+        "SELECT job, lease, commit_id, first, n, beside, node FROM result \
+         WHERE job = $1 AND frame = $2 AND stored = 1 AND audit = 1 AND second_of IS NULL ORDER BY first",
     )
     .bind(&job.0[..])
     .bind(i64::from(frame.0))

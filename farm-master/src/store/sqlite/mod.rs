@@ -1,7 +1,7 @@
 //! The store in one SQLite file: WAL, every commit synced, one writer, several readers.
 //!
 //! Reading order: [`writer`] (how a change becomes durable) → `readers` → `db` (what SQL is asked and answers) → `rows` (what a row means) → `jobs` →
-//! `leases` → `seconds` → `results` → `unaudited` → `audits` → `verdicts` → `ledger` → `money` → `approval` → `mosaic` → `access` → `accounts`; of live streams `live` (every call) → `streams` → `sessions` →
+//! `leases` → `seconds` → `results` → `sums` → `unaudited` → `audits` → `verdicts` → `ledger` → `money` → `approval` → `mosaic` → `access` → `accounts`; of live streams `live` (every call) → `streams` → `sessions` →
 //! `segments` → `receipt` → `workers` → `webhooks`.
 
 mod access;
@@ -26,6 +26,7 @@ mod sessions;
 mod spares;
 mod stream_pay;
 mod streams;
+mod sums;
 mod turns;
 mod unaudited;
 mod verdicts;
@@ -439,8 +440,11 @@ impl Store for Sqlite {
     fn forget_results(&self, leases: Vec<LeaseId>) -> Later<'_, ()> {
         self.write(move |db| results::forget(db, &leases))
     }
-    fn is_kept(&self, lease: LeaseId, commit: CommitId) -> Later<'_, bool> {
-        self.read(move |db| results::is_kept(db, lease, commit))
+    fn is_file_kept(&self, lease: LeaseId, commit: CommitId) -> Later<'_, bool> {
+        self.read(move |db| results::is_file_kept(db, lease, commit))
+    }
+    fn sums(&self, lease: LeaseId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.readers.ask_here(|db| sums::body(db, lease))
     }
 
     fn suggested(&self) -> Later<'_, Option<(RayPrice, i64)>> {

@@ -15,6 +15,8 @@ pub(super) struct Readers {
     path: PathBuf,
     may_run: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Db>>>,
+    /// For those who ask on a thread of their own.
+    here: Arc<Mutex<Db>>,
 }
 
 impl Readers {
@@ -22,7 +24,8 @@ impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, rusqlite::Error> {
         let idle = vec![Db::open_to_read(path)?];
         let may_run = Arc::new(Semaphore::new(READERS));
-        Ok(Self { path: path.to_owned(), may_run, idle: Arc::new(Mutex::new(idle)) })
+        let here = Arc::new(Mutex::new(Db::open_to_read(path)?));
+        Ok(Self { path: path.to_owned(), may_run, idle: Arc::new(Mutex::new(idle)), here })
     }
 
     pub(super) async fn run<F, T>(&self, question: F) -> Result<T, StoreError>
@@ -46,6 +49,16 @@ impl Readers {
             answer
         });
         asked.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Asks on the thread that calls, which may block, and in one statement only. It has a connection of its
+    /// own: who has one of the others waits for a thread, so were all threads held by such as wait for one of
+    /// them, all would wait for ever.
+    pub(super) fn ask_here<T>(
+        &self,
+        question: impl FnOnce(&Db) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        question(&self.here.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Db>> {

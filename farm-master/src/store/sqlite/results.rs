@@ -2,7 +2,7 @@
 
 use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, sql};
-use super::{jobs, leases, spares};
+use super::{jobs, leases, spares, sums};
 use crate::store::{CheckedResult, Entered, StoreError, StoredResult, WholeFrame};
 use tessera_farm_core::lease::Lease;
 use tessera_protocol::commit::AuditSecret;
@@ -77,8 +77,8 @@ fn keep(
     let units = sql(lease.units.end - lease.units.start);
     query(
         "INSERT INTO result (lease, job, frame, generation, node, first, n, commit_id, rays, \
-         accepted, stored, at_ms, secret, audit, second_of, second, price, took_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, 0, $13, $14, $15, $16)",
+         accepted, stored, at_ms, secret, audit, second_of, second, price, took_ms, beside) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, 0, $13, $14, $15, $16, $17)",
     )
     .bind(&lease.id.0[..])
     .bind(&lease.job.0[..])
@@ -96,8 +96,12 @@ fn keep(
     .bind(i64::from(wants_second))
     .bind(sql(lease.price.0))
     .bind(result.now_ms.saturating_sub(granted_ms).max(1))
+    .bind(i64::from(result.sums.is_some()))
     .execute(db)?;
-    Ok(())
+    match &result.sums {
+        Some(body) => sums::keep(db, lease, body),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn frame_number(row: &Row) -> Result<FrameNumber, StoreError> {
@@ -166,7 +170,7 @@ pub(super) fn counting(
     frame: FrameNumber,
 ) -> Result<Vec<StoredResult>, StoreError> {
     let rows = query(
-        "SELECT job, lease, commit_id, first, n FROM result \
+        "SELECT job, lease, commit_id, first, n, beside FROM result \
          WHERE job = $1 AND frame = $2 AND stored = 1 AND audit = 1 AND second_of IS NULL \
          ORDER BY first",
     )
@@ -183,6 +187,7 @@ pub(super) fn stored(row: &Row) -> Result<StoredResult, StoreError> {
         lease: LeaseId(bytes(row, "lease")?),
         commit: CommitId(bytes(row, "commit_id")?),
         units: first..first + count(row, "n")?,
+        beside: row.try_get::<i64>("beside")? != 0,
     })
 }
 
@@ -234,7 +239,7 @@ pub(super) fn spent(db: &Db, until_ms: i64, limit: u32) -> Result<Vec<StoredResu
     let mut spent = Vec::new();
     for job in &jobs {
         let rows = query(
-            "SELECT job, lease, commit_id, first, n FROM result \
+            "SELECT job, lease, commit_id, first, n, beside FROM result \
              WHERE job = $1 AND stored = 1 AND audit <> 0 \
              AND (audit = 2 OR price = 0 OR posted <> 0) LIMIT $2",
         )
@@ -250,7 +255,7 @@ pub(super) fn spent(db: &Db, until_ms: i64, limit: u32) -> Result<Vec<StoredResu
 
 pub(super) fn forget(db: &Db, leases: &[LeaseId]) -> Result<(), StoreError> {
     for lease in leases {
-        query("UPDATE result SET stored = 0 WHERE lease = $1").bind(&lease.0[..]).execute(db)?;
+        sums::forget(db, *lease)?;
     }
     // A job that keeps nothing any more is looked at no more.
     query(
@@ -261,10 +266,12 @@ pub(super) fn forget(db: &Db, leases: &[LeaseId]) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) fn is_kept(db: &Db, lease: LeaseId, commit: CommitId) -> Result<bool, StoreError> {
-    let row = query("SELECT 1 FROM result WHERE lease = $1 AND commit_id = $2 AND stored = 1")
-        .bind(&lease.0[..])
-        .bind(&commit.0[..])
-        .fetch_optional(db)?;
+pub(super) fn is_file_kept(db: &Db, lease: LeaseId, commit: CommitId) -> Result<bool, StoreError> {
+    let row = query(
+        "SELECT 1 FROM result WHERE lease = $1 AND commit_id = $2 AND stored = 1 AND beside = 0",
+    )
+    .bind(&lease.0[..])
+    .bind(&commit.0[..])
+    .fetch_optional(db)?;
     Ok(row.is_some())
 }

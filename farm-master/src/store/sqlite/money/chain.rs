@@ -13,7 +13,7 @@ pub(in crate::store::sqlite) fn equivocations(
 ) -> Result<Vec<TwoCommits>, StoreError> {
     let rows = query(
         "SELECT result.job, result.lease, result.commit_id, result.first, result.n, \
-         equivocation.signed FROM equivocation JOIN result ON result.lease = equivocation.lease \
+         result.beside, equivocation.signed FROM equivocation JOIN result ON result.lease = equivocation.lease \
          WHERE equivocation.shown = 0 AND result.stored = 1 ORDER BY equivocation.at_ms LIMIT $1",
     )
     .bind(limit)
