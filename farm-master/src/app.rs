@@ -41,7 +41,7 @@ use crate::store::Store;
 pub(crate) use accounts::Entered;
 use accounts::People;
 use bidding::Bidding;
-use join::Challenges;
+use join::{Challenges, Classes};
 pub(crate) use leases::Heard;
 pub(crate) use live::Live;
 use money::Checked;
@@ -103,6 +103,7 @@ pub struct App {
     /// Cancelled when the master stops: whoever waits answers at once.
     pub(crate) stopping: CancellationToken,
     challenges: Challenges,
+    classes: Classes,
 }
 
 /// Wakes those who wait. A hint may be lost; everybody who waits looks again within a second.
@@ -205,6 +206,7 @@ impl App {
             counters: Counters::default(),
             stopping: CancellationToken::new(),
             challenges: Challenges::default(),
+            classes: Classes::default(),
         }
     }
 

@@ -3,9 +3,9 @@
 use super::{App, to_the_end};
 use crate::auth::{Token, TokenId};
 use crate::problem::{Code, Refusal};
-use crate::store::Joining;
+use crate::store::{Joining, StoreError};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tessera_protocol::NodeId;
 use tessera_protocol::commit::{SignatureBytes, join_message, verify};
 use tessera_protocol::node::{
@@ -43,6 +43,47 @@ impl Challenges {
     }
 }
 
+/// What nodes may have, by what they showed when they joined: each one's device is read once.
+#[derive(Default)]
+pub(super) struct Classes(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    classes: HashMap<NodeId, DeviceClass>,
+    joins: Joins,
+}
+
+/// How often nodes joined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Joins(u64);
+
+impl Classes {
+    /// A node's; where it is not known, what to [keep](Self::keep) it with once it is looked up.
+    fn get(&self, node: NodeId) -> Result<DeviceClass, Joins> {
+        let known = self.lock();
+        known.classes.get(&node).copied().ok_or(known.joins)
+    }
+
+    /// Keeps what was found, unless a node joined meanwhile: it may be that one.
+    fn keep(&self, node: NodeId, class: DeviceClass, asked_at: Joins) {
+        let mut known = self.lock();
+        if known.joins == asked_at {
+            known.classes.insert(node, class);
+        }
+    }
+
+    /// A node has joined: it may be another device by now.
+    fn forget(&self, node: NodeId) {
+        let mut known = self.lock();
+        known.classes.remove(&node);
+        known.joins.0 += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl App {
     /// A challenge to sign.
     pub(crate) fn challenge(&self) -> Result<ChallengeView, Refusal> {
@@ -77,6 +118,7 @@ impl App {
         to_the_end(async move {
             app.store.join(joining).await?;
             app.tokens.forget_node(request.node);
+            app.classes.forget(request.node);
             Ok(())
         })
         .await?;
@@ -131,6 +173,23 @@ impl App {
     pub(super) fn class_now(&self, node: &NodeView) -> Option<DeviceClass> {
         (node.device.kernel == self.config.kernel)
             .then(|| class_of(&self.config.conformance, &node.device.conformance))
+    }
+
+    /// The same of a node that is known by its key, if it ever joined.
+    pub(super) async fn class_of_node(
+        &self,
+        node: NodeId,
+    ) -> Result<Option<DeviceClass>, StoreError> {
+        let asked_at = match self.classes.get(node) {
+            Ok(class) => return Ok(Some(class)),
+            Err(joins) => joins,
+        };
+        let known = self.store.node(node).await?;
+        let class = known.and_then(|known| self.class_now(&known));
+        if let Some(class) = class {
+            self.classes.keep(node, class, asked_at);
+        }
+        Ok(class)
     }
 
     pub(super) fn need_kernel(&self, kernel: tessera_protocol::KernelId) -> Result<(), Refusal> {
@@ -206,6 +265,23 @@ mod tests {
             assert_eq!(class_of(&expected, &shown), DeviceClass::Tolerant, "{shown:?}");
         }
         assert_eq!(class_of(&[], &[]), DeviceClass::Tolerant, "nothing to show proves nothing");
+    }
+
+    #[test]
+    fn what_a_node_may_have_is_forgotten_when_it_joins_and_not_kept_from_before() {
+        let classes = Classes::default();
+        let (one, other) = (NodeId([1; 32]), NodeId([2; 32]));
+        let asked_at = classes.get(one).unwrap_err();
+        // The store has answered, and now the node joins with another device.
+        classes.forget(one);
+        classes.keep(one, DeviceClass::Exact, asked_at);
+        let asked_at = classes.get(one).unwrap_err();
+        classes.keep(one, DeviceClass::Tolerant, asked_at);
+        assert_eq!(classes.get(one), Ok(DeviceClass::Tolerant));
+        classes.forget(other);
+        assert_eq!(classes.get(one), Ok(DeviceClass::Tolerant), "another one joined");
+        classes.forget(one);
+        assert!(classes.get(one).is_err());
     }
 
     #[test]

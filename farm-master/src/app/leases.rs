@@ -3,7 +3,7 @@
 use super::App;
 use crate::problem::{Code, Refusal};
 use crate::rules::wish::why_kept_out;
-use crate::store::{Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, Rivals, StoreError};
+use crate::store::{Asker, Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, Rivals, StoreError};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::house::NodeReport;
 use tessera_protocol::job::Why;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
-use tessera_protocol::node::{DeviceClass, NodeView, NodeWish};
+use tessera_protocol::node::{DeviceClass, NodeWish};
 use tessera_protocol::terms::Promise;
 use tessera_protocol::{Amount, BlobHash, JobId, LeaseId, NodeId};
 use tessera_verify::audit::record;
@@ -248,16 +248,16 @@ impl App {
         request: &LeaseRequest,
     ) -> Result<(Bidder, NodeWish), Refusal> {
         let (class, known) = self.need_fit(node).await?;
-        let (record, rays_per_s) = (known.record, known.rays_per_s);
-        let asks = self.price_or_suggested(request.ask).await?;
+        let Asker { record, rays_per_s, wish, suggested } = known;
+        let asks = request.ask.or(suggested).unwrap_or(self.config.suggested_price);
         let stake = self.settlement.as_ref().map_or(Amount::ZERO, |one| one.stake(node));
         let new = Bidder::new(node, asks, request.kernel);
-        Ok((Bidder { class, record, stake, rays_per_s, ..new }, known.wish))
+        Ok((Bidder { class, record, stake, rays_per_s, ..new }, wish))
     }
 
-    /// What a node may have, and its record; why it may have nothing, otherwise.
-    async fn need_fit(&self, node: NodeId) -> Result<(DeviceClass, NodeView), Refusal> {
-        let known = self.store.node(node).await?;
+    /// What a node may have, and what it is weighed by; why it may have nothing, otherwise.
+    async fn need_fit(&self, node: NodeId) -> Result<(DeviceClass, Asker), Refusal> {
+        let known = self.store.asker(node).await?;
         if let Some(known) = &known
             && record::units_of_a_lease(&known.record) == 0
         {
@@ -271,8 +271,8 @@ impl App {
                 ),
             ));
         }
-        let fit = known.and_then(|known| Some((self.class_now(&known)?, known)));
-        fit.ok_or_else(|| {
+        let class = self.class_of_node(node).await?;
+        class.zip(known).ok_or_else(|| {
             Refusal::new(
                 Code::KernelDiffers,
                 "The node joined with another kernel than this farm renders with: let it join again.",

@@ -33,7 +33,7 @@ use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::house::SetHours;
 use tessera_protocol::job::{FrameView, JobEvent, JobSpec, JobState, JobView, Why};
 use tessera_protocol::lease::Unit;
-use tessera_protocol::node::{DeviceClass, DeviceView, NodeView, NodeWish};
+use tessera_protocol::node::{DeviceClass, DeviceView, NodeRecord, NodeView, NodeWish};
 use tessera_protocol::submit::SubmitView;
 use tessera_protocol::{
     BlobHash, CommitId, FrameNumber, Generation, JobId, KernelId, LeaseId, NodeId, RayPrice,
@@ -290,6 +290,19 @@ pub struct Joining {
     pub now_ms: i64,
 }
 
+/// What a node that asks for work is weighed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// Its record.
+    pub record: NodeRecord,
+    /// Rays a second of its verified results; `None` where none were.
+    pub rays_per_s: Option<u64>,
+    /// What its owner wants of it.
+    pub wish: NodeWish,
+    /// What the farm suggests that it ask, see [`Store::suggested`].
+    pub suggested: Option<RayPrice>,
+}
+
 /// What `why` needs beyond the job itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -393,6 +406,8 @@ pub trait Store:
     fn join(&self, joining: Joining) -> Later<'_, ()>;
     /// What a node may have and with which kernel.
     fn node(&self, id: NodeId) -> Later<'_, Option<NodeView>>;
+    /// What a node that asks for work is weighed by.
+    fn asker(&self, id: NodeId) -> Later<'_, Option<Asker>>;
     /// Nodes with keys above `after`, by key; of one owner, or of all.
     fn nodes(
         &self,

@@ -99,6 +99,19 @@ async fn the_same_submit_again_gets_the_first_answer_and_another_is_refused() {
 }
 
 #[tokio::test]
+async fn a_node_that_joins_again_as_another_device_gets_what_that_may_have() {
+    let farm = Farm::start().await;
+    farm.submit(|_| {}).await;
+    for _ in 0..2 {
+        let exact = farm.node(1).await;
+        let grant = exact.lease_now().await.expect("it is an exact job");
+        exact.give_back(grant.lease, None).await;
+        let tolerant = farm.tolerant_node(&farm.token, 1).await;
+        assert_eq!(tolerant.lease_now().await, None);
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_cannot_be_rendered_is_refused() {
     let farm = Farm::start().await;
     let scene = farm.upload(b"a scene").await.blob;

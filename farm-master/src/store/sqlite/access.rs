@@ -1,10 +1,12 @@
 //! Tokens, uploads, nodes, and sums over everything.
 
+use super::audits::read_record;
 use super::db::{Db, Row, query};
+use super::money::quotes;
 use super::rows::{bytes, corrupt, count, json, sql, to_json};
 use super::seconds::class_to_sql;
 use crate::auth::{Token, TokenId};
-use crate::store::{Joining, StoreError, Totals};
+use crate::store::{Asker, Joining, StoreError, Totals};
 use tessera_protocol::house::SetHours;
 use tessera_protocol::node::{NodeView, NodeWish};
 use tessera_protocol::token::TokenScope;
@@ -206,8 +208,6 @@ pub(super) fn replace_token(
 
 fn read_node(row: &Row) -> Result<NodeView, StoreError> {
     let ask = row.try_get::<Option<i64>>("ask")?;
-    let (rays, worked_ms) = (count(row, "rays_verified")?, count(row, "worked_ms")?);
-    let rays_per_s = u128::from(rays) * 1000 / u128::from(worked_ms.max(1));
     Ok(NodeView {
         id: NodeId(bytes(row, "id")?),
         name: row.try_get("name")?,
@@ -215,11 +215,11 @@ fn read_node(row: &Row) -> Result<NodeView, StoreError> {
         class: super::seconds::class_from_sql(row.try_get("class")?)?,
         last_seen_ms: row.try_get("last_seen_ms")?,
         units_verified: count(row, "units_verified")?,
-        rays_verified: rays,
-        rays_per_s: (rays > 0).then(|| u64::try_from(rays_per_s).unwrap_or(u64::MAX)),
+        rays_verified: count(row, "rays_verified")?,
+        rays_per_s: rays_per_s(row)?,
         units_leased: count(row, "units_leased")?,
         ask: ask.map(|_| count(row, "ask").map(RayPrice)).transpose()?,
-        record: super::audits::read_record(row)?,
+        record: read_record(row)?,
         wish: wish_from_sql(row.try_get("wish")?)?,
         hours: read_hours(row)?,
         // Only in memory.
@@ -235,6 +235,29 @@ pub(super) fn node(db: &Db, id: NodeId) -> Result<Option<NodeView>, StoreError> 
     .bind(&id.0[..])
     .fetch_optional(db)?;
     row.as_ref().map(read_node).transpose()
+}
+
+fn rays_per_s(row: &Row) -> Result<Option<u64>, StoreError> {
+    let (rays, worked_ms) = (count(row, "rays_verified")?, count(row, "worked_ms")?);
+    let rays_per_s = u128::from(rays) * 1000 / u128::from(worked_ms.max(1));
+    Ok((rays > 0).then(|| u64::try_from(rays_per_s).unwrap_or(u64::MAX)))
+}
+
+/// Few columns, since whoever waits asks again and again.
+pub(super) fn asker(db: &Db, id: NodeId) -> Result<Option<Asker>, StoreError> {
+    let row = query(
+        "SELECT wish, rays_verified, worked_ms, verified_since, proven, rejections, abandoned \
+         FROM node WHERE id = $1",
+    )
+    .bind(&id.0[..])
+    .fetch_optional(db)?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Asker {
+        record: read_record(&row)?,
+        rays_per_s: rays_per_s(&row)?,
+        wish: wish_from_sql(row.try_get("wish")?)?,
+        suggested: quotes::suggested(db)?.map(|(price, _)| price),
+    }))
 }
 
 pub(super) fn nodes(

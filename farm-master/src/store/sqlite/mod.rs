@@ -359,6 +359,9 @@ impl Store for Sqlite {
     fn node(&self, id: NodeId) -> Later<'_, Option<NodeView>> {
         self.read(move |db| access::node(db, id))
     }
+    fn asker(&self, id: NodeId) -> Later<'_, Option<Asker>> {
+        self.read(move |db| access::asker(db, id))
+    }
     fn nodes(
         &self,
         owner: Option<TokenId>,
