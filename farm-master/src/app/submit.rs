@@ -5,6 +5,7 @@
 use super::App;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
+use crate::store::money::Owed;
 use crate::store::{CheckedResult, Entered, LeaseState};
 use axum::body::Bytes;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use tessera_protocol::job::JobSpec;
 use tessera_protocol::money::pay;
 use tessera_protocol::submit::{self, SubmitHeader, SubmitView};
 use tessera_protocol::terms::Acknowledgement;
-use tessera_protocol::{Amount, CommitId, Generation, LeaseId, NodeId};
+use tessera_protocol::{Amount, Generation, LeaseId, NodeId};
 
 /// Memory for one unit's sums while they are checked: the largest tile has 2^20 pixels of 33 bytes.
 pub(crate) const UNPACK_BYTES: usize = 64 << 20;
@@ -32,7 +33,7 @@ impl App {
         body: Bytes,
     ) -> Result<SubmitView, Refusal> {
         self.counters.submits.fetch_add(1, Ordering::Relaxed);
-        let (header, _) = decode(&body)?;
+        let (header, packed) = decode(&body)?;
         if header.commit.lease != id {
             return Err(Refusal::new(
                 Code::UnitsDiffer,
@@ -46,7 +47,7 @@ impl App {
                 if holder == node =>
             {
                 if before == commit {
-                    return self.acknowledge(&header.commit, answer).await;
+                    return self.acknowledge_again(&header.commit, answer).await;
                 }
                 self.keep_second(node, generation, header).await?;
                 return Err(another_commit(id));
@@ -55,13 +56,18 @@ impl App {
         };
         check_commit(self.master(), &lease, &spec.settings, &header.commit, &header.signature)?;
         let key = Key::Result(lease.job, id, commit);
-        let for_check = header.commit.clone();
+        let (price, factor) = (lease.price, lease.factor);
         let checked = self.blocking(move |app| {
-            check_sums(&lease, &spec, &for_check, &body)?;
-            app.put_sums(key, &body).map_err(Refusal::from)
+            check_sums(&lease, &spec, &header.commit, &packed)?;
+            let sums = app.put_sums(key, &body)?;
+            Ok::<_, Refusal>((header.commit, sums))
         });
-        let sums = checked.await.map_err(Refusal::internal)??;
-        self.enter(&header.commit, commit, key, sums).await
+        let (signed, sums) = checked.await.map_err(Refusal::internal)??;
+        let rays = signed.results.iter().fold(0u64, |sum, unit| sum.saturating_add(unit.rays));
+        let now_ms = self.clock.now_ms();
+        let owed = Owed { rays, price, factor, at_ms: now_ms };
+        let result = CheckedResult { lease: id, commit, rays, now_ms, sums };
+        self.enter(&signed, result, &owed, key).await
     }
 
     /// A second commit for a lease that brought another: a node that keeps its journal never signs one.
@@ -91,22 +97,19 @@ impl App {
     async fn enter(
         self: &Arc<Self>,
         signed: &Commit,
-        commit: CommitId,
+        result: CheckedResult,
+        owed: &Owed,
         key: Key,
-        sums: Option<Vec<u8>>,
     ) -> Result<SubmitView, Refusal> {
-        let is_file = sums.is_none();
-        let rays = signed.results.iter().fold(0u64, |sum, unit| sum.saturating_add(unit.rays));
-        let now_ms = self.clock.now_ms();
-        let result = CheckedResult { lease: signed.lease, commit, rays, now_ms, sums };
+        let is_file = result.sums.is_none();
         let refusal = match self.store.enter(result).await? {
             Entered::Now(answer) => {
                 self.heard.forget(signed.lease);
                 self.hints.audits.notify_one();
-                return self.acknowledge(signed, answer).await;
+                return Ok(self.acknowledge(signed, answer, owed));
             }
             // The same came twice at once; both are answered alike and the file is shared.
-            Entered::Before(answer) => return self.acknowledge(signed, answer).await,
+            Entered::Before(answer) => return self.acknowledge_again(signed, answer).await,
             Entered::AnotherCommit => another_commit(signed.lease),
             Entered::LeaseEnded => ended(signed.lease),
         };
@@ -121,30 +124,42 @@ impl App {
 const JUDGED_WITHIN_S: i64 = 14 * 24 * 3600;
 
 impl App {
-    /// Adds the master's word that it will judge what came. Asked again it says the same.
-    async fn acknowledge(
+    /// Adds the master's word that it will judge what came, as it was given when it came.
+    async fn acknowledge_again(
         &self,
         commit: &Commit,
         answer: SubmitView,
     ) -> Result<SubmitView, Refusal> {
         let Some(owed) = self.store.owed(commit.lease).await? else { return Ok(answer) };
+        Ok(self.acknowledge(commit, answer, &owed))
+    }
+
+    /// Adds the master's word that it will judge what came.
+    fn acknowledge(&self, commit: &Commit, mut answer: SubmitView, owed: &Owed) -> SubmitView {
         let pay = pay(owed.rays, owed.factor, owed.price).unwrap_or(Amount::MAX);
         let due_at_s = owed.at_ms / 1000 + JUDGED_WITHIN_S;
         let signature = self.key.sign(&Acknowledgement::message(commit, pay, due_at_s));
-        let acknowledgement = Some(Acknowledgement { pay, due_at_s, signature });
-        Ok(SubmitView { acknowledgement, ..answer })
+        answer.acknowledgement = Some(Acknowledgement { pay, due_at_s, signature });
+        answer
     }
 }
 
-fn decode(body: &[u8]) -> Result<(SubmitHeader, Vec<&[u8]>), Refusal> {
-    submit::decode(body).map_err(|error| {
+/// A result's header, and its units' packed sums, which are parts of its body still.
+fn decode(body: &Bytes) -> Result<(SubmitHeader, Vec<Bytes>), Refusal> {
+    let (header, packed) = submit::decode(body).map_err(|error| {
         Refusal::new(Code::SubmitMalformed, format!("{error}; the result was dropped."))
-    })
+    })?;
+    let packed = packed.into_iter().map(|unit| body.slice_ref(unit)).collect();
+    Ok((header, packed))
 }
 
-fn check_sums(lease: &Lease, spec: &JobSpec, commit: &Commit, body: &[u8]) -> Result<(), Refusal> {
+fn check_sums(
+    lease: &Lease,
+    spec: &JobSpec,
+    commit: &Commit,
+    packed: &[Bytes],
+) -> Result<(), Refusal> {
     let plan = Plan::new(spec).map_err(Refusal::internal)?;
-    let (_, packed) = decode(body)?;
     for (result, packed) in commit.results.iter().zip(packed) {
         let unit = plan.unit(result.unit).ok_or_else(|| {
             Refusal::internal(format!("lease {} reaches beyond its job", lease.id))

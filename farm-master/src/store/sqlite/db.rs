@@ -13,6 +13,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tessera_protocol::JobId;
+use tessera_protocol::job::JobSpec;
 
 /// More than there are different questions: each is compiled once for each connection.
 const STATEMENTS: usize = 512;
@@ -21,6 +23,8 @@ const STATEMENTS: usize = 512;
 const CHECKPOINT_PAGES: i64 = 16_384;
 /// Pages that the writer keeps in memory.
 const CACHE_PAGES: i64 = 16_384;
+/// Specs of jobs that each connection keeps in memory.
+const SPECS: usize = 1024;
 /// How long another connection may hold a lock that is wanted here.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -49,6 +53,7 @@ pub(super) struct Db {
     connection: Connection,
     /// What the columns of each question's answer are called.
     columns: RefCell<HashMap<Box<str>, Columns>>,
+    specs: RefCell<HashMap<JobId, JobSpec>>,
 }
 
 type Columns = Arc<[Box<str>]>;
@@ -84,7 +89,25 @@ impl Db {
     }
 
     fn of(connection: Connection) -> Self {
-        Self { connection, columns: RefCell::default() }
+        Self { connection, columns: RefCell::default(), specs: RefCell::default() }
+    }
+
+    /// A job's spec, read by `read` the first time: it never changes.
+    pub(super) fn spec(
+        &self,
+        job: JobId,
+        read: impl FnOnce() -> Result<JobSpec, StoreError>,
+    ) -> Result<JobSpec, StoreError> {
+        if let Some(known) = self.specs.borrow().get(&job) {
+            return Ok(known.clone());
+        }
+        let spec = read()?;
+        let mut known = self.specs.borrow_mut();
+        if known.len() >= SPECS {
+            known.clear();
+        }
+        known.insert(job, spec.clone());
+        Ok(spec)
     }
 
     /// Whether a transaction is open.

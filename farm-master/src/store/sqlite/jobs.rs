@@ -93,7 +93,7 @@ pub(super) fn list(
     .bind(limit)
     .fetch_all(db)?;
     let view = |row| {
-        let job = Job::read(row)?;
+        let job = Job::read(db, row)?;
         Ok((job.seq, job.view()?))
     };
     rows.iter().map(view).collect()
@@ -163,7 +163,7 @@ pub(super) fn unfinished(db: &Db) -> Result<Vec<JobView>, StoreError> {
          ORDER BY seq LIMIT 64",
     )
     .fetch_all(db)?;
-    rows.iter().map(|row| Job::read(row)?.view()).collect()
+    rows.iter().map(|row| Job::read(db, row)?.view()).collect()
 }
 
 pub(super) fn waiting(db: &Db, id: JobId) -> Result<Waiting, StoreError> {

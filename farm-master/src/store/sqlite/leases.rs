@@ -56,7 +56,7 @@ pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Leased, StoreError> {
         .bind(sql(ask.bidder.asks.0))
         .bind(seconds::class_to_sql(ask.bidder.class))
         .find_map(db, |row| {
-            let job = Job::read(&row)?;
+            let job = Job::read(db, &row)?;
             match job.may_take(ask) {
                 Ok(()) => return Ok(Some(job)),
                 Err(reason @ Reason::Outbid { .. }) => outbid = outbid.take().or(Some(reason)),
@@ -79,7 +79,7 @@ pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Leased, StoreError> {
         .bind(sql(ask.bidder.asks.0))
         .fetch_optional(db)?;
     if let Some(row) = too_cheap
-        && let Err(reason) = Job::read(&row)?.may_take(ask)
+        && let Err(reason) = Job::read(db, &row)?.may_take(ask)
     {
         refused.push(reason.why());
     }
@@ -259,8 +259,8 @@ pub(super) fn standing(db: &Db) -> Result<Vec<(Lease, i64)>, StoreError> {
 
 pub(super) fn state(db: &Db, id: LeaseId) -> Result<LeaseState, StoreError> {
     if let Some(lease) = find(db, id)? {
-        let job = Job::of(db, lease.job)?;
-        return Ok(LeaseState::Standing(Box::new((lease, job.spec))));
+        let spec = Job::spec_of(db, lease.job)?;
+        return Ok(LeaseState::Standing(Box::new((lease, spec))));
     }
     let row = query("SELECT node, generation, commit_id, accepted, n FROM result WHERE lease = $1")
         .bind(&id.0[..])

@@ -118,7 +118,8 @@ pub(super) struct Job {
     pub(super) owner: TokenId,
     pub(super) spec: JobSpec,
     pub(super) kernel: KernelId,
-    pub(super) warnings: Vec<String>,
+    /// As JSON.
+    pub(super) warnings: String,
     pub(super) state: JobState,
     pub(super) reason: Option<String>,
     pub(super) created_ms: i64,
@@ -150,14 +151,15 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(super) fn read(db: &Db, row: &Row) -> Result<Self, StoreError> {
+        let id = JobId(bytes(row, "id")?);
         Ok(Self {
-            id: JobId(bytes(row, "id")?),
+            id,
             seq: row.try_get("seq")?,
             owner: TokenId(bytes(row, "owner")?),
-            spec: json(row.try_get("spec")?)?,
+            spec: db.spec(id, || json(row.try_get("spec")?))?,
             kernel: KernelId(bytes(row, "kernel")?),
-            warnings: json(row.try_get("warnings")?)?,
+            warnings: row.try_get("warnings")?,
             state: state_from_sql(row.try_get("state")?)?,
             reason: row.try_get("reason")?,
             created_ms: row.try_get("created_ms")?,
@@ -186,12 +188,20 @@ impl Job {
 
     pub(super) fn find(db: &Db, id: JobId) -> Result<Option<Self>, StoreError> {
         let row = query("SELECT * FROM job WHERE id = $1").bind(&id.0[..]).fetch_optional(db)?;
-        row.as_ref().map(Self::read).transpose()
+        row.as_ref().map(|row| Self::read(db, row)).transpose()
     }
 
     /// A job that must be there, since another row names it.
     pub(super) fn of(db: &Db, id: JobId) -> Result<Self, StoreError> {
         Self::find(db, id)?.ok_or_else(|| corrupt(format!("job {id} is named and missing")))
+    }
+
+    /// The spec of a job that must be there.
+    pub(super) fn spec_of(db: &Db, id: JobId) -> Result<JobSpec, StoreError> {
+        db.spec(id, || {
+            let row = query("SELECT spec FROM job WHERE id = $1").bind(&id.0[..]).fetch_one(db)?;
+            json(row.try_get("spec")?)
+        })
     }
 
     /// What a node that takes part of it is paid: what it asks, or nothing where nobody pays.
@@ -277,7 +287,7 @@ impl Job {
             frames_total: self.frames,
             rays: self.rays,
             movie: self.movie,
-            warnings: self.warnings,
+            warnings: json(&self.warnings)?,
             money: (self.max_price > RayPrice(0)).then_some(JobMoney {
                 max_price: self.max_price,
                 factor: self.factor,
