@@ -46,6 +46,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/0014_kept_uploads.sql")),
     M::up(include_str!("../../../migrations/0015_hours.sql")),
     M::up(include_str!("../../../migrations/0018_sums.sql")),
+    M::up(include_str!("../../../migrations/0019_indices.sql")),
 ];
 
 /// A connection.
@@ -113,6 +114,18 @@ impl Db {
     /// Whether a transaction is open.
     pub(super) fn is_in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
+    }
+
+    /// How SQLite goes about a question, step by step.
+    #[cfg(test)]
+    pub(super) fn steps(&self, text: &str) -> Vec<String> {
+        let explain = format!("EXPLAIN QUERY PLAN {text}");
+        let mut statement = self.connection.prepare(&explain).unwrap();
+        let (mut rows, mut steps) = (statement.raw_query(), Vec::new());
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get("detail").unwrap());
+        }
+        steps
     }
 
     fn columns(&self, statement: &CachedStatement<'_>, text: &str) -> Columns {

@@ -255,16 +255,16 @@ fn tell(db: &Db, job: &Job, reason: Option<String>, now_ms: i64) -> Result<(), S
 /// Puts an event into the outbox. Of counts only the newest stays.
 pub(super) fn emit(db: &Db, job: JobId, event: &JobEvent) -> Result<(), StoreError> {
     let counts = matches!(event, JobEvent::Units { .. });
-    if counts {
-        query("DELETE FROM event WHERE job = $1 AND counts = 1").bind(&job.0[..]).execute(db)?;
-    }
     let id = next(db, "event")?;
-    query("INSERT INTO event (id, job, counts, body) VALUES ($1, $2, $3, $4)")
-        .bind(id)
-        .bind(&job.0[..])
-        .bind(i64::from(counts))
-        .bind(to_json(event))
-        .execute(db)?;
+    query(
+        "INSERT INTO event (job, id, counts, body) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (job) WHERE counts = 1 DO UPDATE SET id = excluded.id, body = excluded.body",
+    )
+    .bind(&job.0[..])
+    .bind(id)
+    .bind(i64::from(counts))
+    .bind(to_json(event))
+    .execute(db)?;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ const STANDING_BY_ID: &str = "SELECT lease.*, job.kernel, job.class, job.factor 
 /// Jobs with free units that pay what the node asks, or that nobody pays for. Accounts take turns; of one account's
 /// jobs those of a higher tier come first, then the oldest. A tolerant one waits while much of it wants a second
 /// render. Asked so that the indices on turns and on jobs with work are walked in this order, and no further.
-const WITH_WORK: &str = "SELECT job.* FROM turn CROSS JOIN job \
+pub(super) const WITH_WORK: &str = "SELECT job.* FROM turn CROSS JOIN job \
     WHERE job.owner = turn.owner AND job.state = 0 AND job.units > job.leased + job.submitted + job.verified \
     AND job.kernel = $1 AND job.class >= $4 AND (job.class = 0 OR $2 > \
     (SELECT COUNT(*) FROM result WHERE result.job = job.id AND result.second = 1)) \

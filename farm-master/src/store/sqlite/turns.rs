@@ -48,3 +48,18 @@ pub(super) fn served(
     query("UPDATE counter SET value = $1 WHERE name = 'turn'").bind(sql(after.now)).execute(db)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::sqlite::db::Db;
+    use crate::store::sqlite::leases::WITH_WORK;
+
+    #[test]
+    fn jobs_are_walked_in_their_order_and_not_all_read_and_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("farm.sqlite")).unwrap();
+        let steps = db.steps(WITH_WORK).join("\n");
+        assert!(steps.contains("turn_by_due") && steps.contains("job_with_work"), "{steps}");
+        assert!(!steps.contains("TEMP B-TREE"), "{steps}");
+    }
+}

@@ -9,6 +9,12 @@ use crate::store::{StoreError, StoredResult};
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::{FrameNumber, JobId, KernelId, LeaseId, NodeId};
 
+/// Those of one frame, in their order.
+const OF_FRAME: &str = "SELECT result.*, node.verified_since, node.proven, node.rejections, node.abandoned \
+    FROM result JOIN node ON node.id = result.node \
+    WHERE result.job = $1 AND result.frame = $2 AND result.audit = 0 AND result.second = 0 \
+    AND result.retry_ms <= $3 ORDER BY result.whole, result.at_ms LIMIT $4";
+
 pub(super) fn unaudited(
     db: &Db,
     kernel: KernelId,
@@ -34,17 +40,12 @@ pub(super) fn unaudited(
     let Some(oldest) = oldest else { return Ok(None) };
     let job = Job::of(db, JobId(bytes(&oldest, "job")?))?;
     let frame = results::frame_number(&oldest)?;
-    let rows = query(
-        "SELECT result.*, node.verified_since, node.proven, node.rejections, node.abandoned \
-         FROM result JOIN node ON node.id = result.node \
-         WHERE result.job = $1 AND result.frame = $2 AND result.audit = 0 AND result.second = 0 \
-         AND result.retry_ms <= $3 ORDER BY result.whole, result.at_ms LIMIT $4",
-    )
-    .bind(&job.id.0[..])
-    .bind(i64::from(frame.0))
-    .bind(now_ms)
-    .bind(limit)
-    .fetch_all(db)?;
+    let rows = query(OF_FRAME)
+        .bind(&job.id.0[..])
+        .bind(i64::from(frame.0))
+        .bind(now_ms)
+        .bind(limit)
+        .fetch_all(db)?;
     let mut results = Vec::with_capacity(rows.len());
     for row in &rows {
         let mut result = read_unaudited(row)?;
@@ -95,4 +96,18 @@ pub(super) fn postpone(db: &Db, lease: LeaseId, retry_ms: i64) -> Result<u64, St
     .bind(retry_ms)
     .fetch_one(db)?;
     count(&row, "tries")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_walked_in_their_order_and_not_all_read_and_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("farm.sqlite")).unwrap();
+        let steps = db.steps(OF_FRAME).join("\n");
+        assert!(steps.contains("result_unaudited_of_frame"), "{steps}");
+        assert!(!steps.contains("TEMP B-TREE"), "{steps}");
+    }
 }
