@@ -10,13 +10,13 @@ use tessera_farm_master::auth::{Token, TokenId};
 use tessera_farm_master::store::proof::{Finding, Rejection, Settled};
 use tessera_farm_master::store::sqlite::Sqlite;
 use tessera_farm_master::store::{
-    Changed, CheckedResult, Creation, Entered, Granted, LeaseAsk, LeaseEnd, LeaseState, NewJob,
-    ProofStore as _, Rivals, Store,
+    Changed, CheckedResult, Creation, Entered, Granted, Joining, LeaseAsk, LeaseEnd, LeaseState,
+    NewJob, ProofStore as _, Rivals, Store,
 };
 use tessera_market::Bidder;
 use tessera_protocol::commit::{AuditSecret, Commit, NodeKey};
 use tessera_protocol::job::{JobEvent, JobSpec, JobState};
-use tessera_protocol::node::DeviceClass;
+use tessera_protocol::node::{DeviceClass, DeviceView};
 use tessera_protocol::token::TokenScope;
 use tessera_protocol::verdict::{Verdict, Wrong};
 use tessera_protocol::{
@@ -476,6 +476,38 @@ async fn of_counts_the_outbox_keeps_the_newest() {
     let (id, last) = (events[1].0, store.last_event().await.unwrap());
     assert_eq!(id, last);
     assert!(store.events(JobId([1; 16]), id, 100).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn leases_alone_note_once_a_minute_that_their_node_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.create_job(new_job(1, |_| {})).await.unwrap();
+    let node = NodeId([1; 32]);
+    let (_, token) = Token::generate(TokenScope::Node, Some(node)).unwrap();
+    let device = DeviceView {
+        backend: "cpu".into(),
+        device: "made up".into(),
+        kernel: KERNEL,
+        conformance: vec![],
+    };
+    let class = DeviceClass::Exact;
+    let joining =
+        Joining { node, name: "a node".into(), device, class, owner: None, token, now_ms: 1000 };
+    store.join(joining).await.unwrap();
+    let lease = async |number, now_ms, asks| {
+        let own = LeaseAsk { now_ms, ..ask(number, 1, 1) };
+        let bidder = Bidder { asks: RayPrice(asks), ..own.bidder };
+        store.lease(LeaseAsk { bidder, ..own }).await.unwrap().granted().unwrap();
+        let latest_ms = store.latest_ms().await.unwrap();
+        let view = store.node(node).await.unwrap().unwrap();
+        (view.last_seen_ms, view.ask.map(|ask| ask.0), latest_ms)
+    };
+    assert_eq!(lease(0, 2_000, 5).await, (2_000, Some(5), 2_000), "it had asked nothing yet");
+    assert_eq!(lease(1, 3_000, 5).await, (2_000, Some(5), 3_000));
+    assert_eq!(lease(2, 4_000, 6).await, (4_000, Some(6), 4_000), "it asks another price");
+    assert_eq!(lease(3, 64_000, 6).await, (4_000, Some(6), 64_000));
+    assert_eq!(lease(4, 64_001, 6).await, (64_001, Some(6), 64_001));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ pub(super) fn latest_ms(db: &Db) -> Result<i64, StoreError> {
         "SELECT COALESCE(MAX(ms), 0) AS ms FROM (\
          SELECT MAX(created_ms) AS ms FROM token UNION ALL SELECT MAX(created_ms) FROM job \
          UNION ALL SELECT MAX(last_seen_ms) FROM node \
+         UNION ALL SELECT MAX(granted_ms) FROM lease \
          UNION ALL SELECT MAX(created_ms) FROM account \
          UNION ALL SELECT MAX(renewed_ms) FROM sign_in \
          UNION ALL SELECT MAX(created_ms) FROM stream \

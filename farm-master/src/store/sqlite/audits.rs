@@ -92,9 +92,12 @@ pub(super) fn settle(
     finding: &Finding,
     now_ms: i64,
 ) -> Result<Settled, StoreError> {
-    let row = query("SELECT * FROM result WHERE lease = $1 AND audit = 0")
-        .bind(&lease.0[..])
-        .fetch_optional(db)?;
+    let row = query(
+        "SELECT lease, job, frame, node, first, n, rays, took_ms, recorded, second_of FROM result \
+         WHERE lease = $1 AND audit = 0",
+    )
+    .bind(&lease.0[..])
+    .fetch_optional(db)?;
     let Some(row) = row else { return Ok(Settled::default()) };
     let result = Entry::read(&row)?;
     match finding {
@@ -127,32 +130,35 @@ fn keep_likeness(db: &Db, lease: LeaseId, second: &Second) -> Result<(), StoreEr
 }
 
 fn verified(db: &Db, result: &Entry, looked: u64) -> Result<Settled, StoreError> {
-    mark(db, result.lease, 1, looked)?;
+    query("UPDATE result SET audit = 1, looked = $2, second = 0, recorded = 1 WHERE lease = $1")
+        .bind(&result.lease.0[..])
+        .bind(sql(looked))
+        .execute(db)?;
     let job = Job::of(db, result.job)?;
     let frame_complete = match result.second_of {
         Some(_) => false,
         None => count_units(db, &job, result)?,
     };
+    let mut record = record_of(db, result.node)?;
+    if !result.recorded {
+        let plan = job.plan()?;
+        let unit = |index| plan.unit(UnitIndex(index)).map_or(0, |unit| unit.pixel_samples());
+        record = record::verified(record, result.units.clone().map(unit).sum());
+    }
     query(concat!(
         "UPDATE node SET units_verified = units_verified + $2, worked_ms = worked_ms + $4, ",
         grown!("rays_verified", "$3"),
-        " WHERE id = $1"
+        ", verified_since = $5, proven = $6, rejections = $7, abandoned = $8 WHERE id = $1"
     ))
     .bind(&result.node.0[..])
     .bind(sql(result.count()))
     .bind(sql(result.rays))
     .bind(result.took_ms)
+    .bind(sql(record.verified_since))
+    .bind(i64::from(record.proven))
+    .bind(sql(record.rejections))
+    .bind(sql(record.abandoned))
     .execute(db)?;
-    if !result.recorded {
-        query("UPDATE result SET recorded = 1 WHERE lease = $1")
-            .bind(&result.lease.0[..])
-            .execute(db)?;
-        let plan = job.plan()?;
-        let unit = |index| plan.unit(UnitIndex(index)).map_or(0, |unit| unit.pixel_samples());
-        let samples = result.units.clone().map(unit).sum();
-        let before = record_of(db, result.node)?;
-        save_record(db, result.node, &record::verified(before, samples))?;
-    }
     Ok(Settled { first: true, frame_complete, ..Settled::default() })
 }
 

@@ -1,6 +1,6 @@
 //! Jobs, their states and the outbox.
 
-use super::db::{Db, query};
+use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, tier_to_sql, to_json};
 use super::webhooks::{self, About};
 use super::{seconds, turns};
@@ -214,14 +214,22 @@ pub(super) fn waiting(db: &Db, id: JobId) -> Result<Waiting, StoreError> {
 
 /// A chunk as it is stored, or all free where it has no row.
 pub(super) fn load_chunk(db: &Db, job: &Job, number: u64) -> Result<Chunk, StoreError> {
-    let fresh = Chunk::new(job.units, number)
-        .ok_or_else(|| corrupt(format!("job {} has no chunk {number}", job.id)))?;
     let row = query("SELECT held, here FROM chunk WHERE job = $1 AND no = $2")
         .bind(&job.id.0[..])
         .bind(sql(number))
         .fetch_optional(db)?;
-    let Some(row) = row else { return Ok(fresh) };
+    row.map_or_else(|| new_chunk(job, number), |row| read_chunk(job, number, &row))
+}
+
+/// A chunk by its row.
+pub(super) fn read_chunk(job: &Job, number: u64, row: &Row) -> Result<Chunk, StoreError> {
+    let fresh = new_chunk(job, number)?;
     fresh.restore(row.try_get("held")?, row.try_get("here")?).map_err(corrupt)
+}
+
+fn new_chunk(job: &Job, number: u64) -> Result<Chunk, StoreError> {
+    Chunk::new(job.units, number)
+        .ok_or_else(|| corrupt(format!("job {} has no chunk {number}", job.id)))
 }
 
 pub(super) fn save_chunk(

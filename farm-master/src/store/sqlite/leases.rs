@@ -23,6 +23,9 @@ use tessera_protocol::{
 use tessera_quote::Decision;
 use tessera_verify::audit::record;
 
+/// How old it may be that a node was seen last, where it only leases: memory knows it to the moment.
+const SEEN_MS: i64 = 60_000;
+
 /// Leases with their jobs' kernels.
 const STANDING: &str =
     "SELECT lease.*, job.kernel, job.class, job.factor FROM lease JOIN job ON job.id = lease.job";
@@ -158,13 +161,15 @@ pub(super) fn insert(db: &Db, lease: &Lease, ask: &LeaseAsk) -> Result<(), Store
     .bind(lease.second_of.map(|first| first.0.to_vec()))
     .bind(sql(lease.price.0))
     .execute(db)?;
+    // Most often nothing is written: a node asks the same again, and results say when it was seen.
     query(
         "UPDATE node SET ask = $2, last_seen_ms = CASE WHEN last_seen_ms < $3 THEN $3 ELSE last_seen_ms END \
-         WHERE id = $1",
+         WHERE id = $1 AND (ask IS NULL OR ask <> $2 OR last_seen_ms < $4)",
     )
     .bind(&ask.bidder.node.0[..])
     .bind(sql(ask.bidder.asks.0))
     .bind(ask.now_ms)
+    .bind(ask.now_ms.saturating_sub(SEEN_MS))
     .execute(db)?;
     Ok(())
 }
@@ -189,11 +194,15 @@ fn held(db: &Db, node: NodeId) -> Result<u64, StoreError> {
 
 /// The first chunk with a free unit: one that was begun, else the next.
 fn chunk_with_work(db: &Db, job: &Job) -> Result<(u64, Chunk), StoreError> {
-    let row = query("SELECT no FROM chunk WHERE job = $1 AND free > 0 ORDER BY no LIMIT 1")
-        .bind(&job.id.0[..])
-        .fetch_optional(db)?;
-    let number = row.map_or(Ok(job.next_chunk), |row| count(&row, "no"))?;
-    Ok((number, jobs::load_chunk(db, job, number)?))
+    let row =
+        query("SELECT no, held, here FROM chunk WHERE job = $1 AND free > 0 ORDER BY no LIMIT 1")
+            .bind(&job.id.0[..])
+            .fetch_optional(db)?;
+    let Some(row) = row else {
+        return Ok((job.next_chunk, jobs::load_chunk(db, job, job.next_chunk)?));
+    };
+    let number = count(&row, "no")?;
+    Ok((number, jobs::read_chunk(job, number, &row)?))
 }
 
 pub(super) fn seen(db: &Db, node: NodeId, now_ms: i64) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, sql};
-use super::{Sqlite, log, results};
+use super::{Sqlite, jobs, log, results};
 use crate::store::mosaic::{FrameUnits, Logged, MosaicStore};
 use crate::store::{Later, StoreError, StoredResult};
 use std::ops::Range;
@@ -52,9 +52,7 @@ fn by_chunks(db: &Db, job: &Job, units: Range<u64>) -> Result<Vec<UnitState>, St
         .fetch_all(db)?;
     for row in &rows {
         let number = count(row, "no")?;
-        let chunk = Chunk::new(job.units, number)
-            .ok_or_else(|| corrupt(format!("job {} has no chunk {number}", job.id)))?;
-        let chunk = chunk.restore(row.try_get("held")?, row.try_get("here")?).map_err(corrupt)?;
+        let chunk = jobs::read_chunk(job, number, row)?;
         let begin = number * of;
         for unit in units.start.max(begin)..units.end.min(begin + of) {
             states[(unit - units.start) as usize] = chunk.state((unit - begin) as u16);
