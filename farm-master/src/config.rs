@@ -68,7 +68,7 @@ pub struct Config {
     pub heartbeat: Duration,
     /// Largest upload, in bytes.
     pub upload_bytes_max: u64,
-    /// How long results are kept once their frame is done, so that receipts can be checked.
+    /// How long results are kept once their job is over, so that receipts can be checked.
     pub keep_results: Duration,
     /// How long an upload is kept that no job needs any more.
     pub keep_uploads: Duration,

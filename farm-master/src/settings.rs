@@ -36,7 +36,7 @@ pub struct Settings {
         default_value_t = Config::UPLOAD_BYTES_MAX
     )]
     pub upload_bytes_max: u64,
-    /// How long results are kept once they were audited, in hours: as long, receipts can be checked
+    /// How long results are kept once their job is over, in hours: as long, receipts can be checked
     #[arg(
         long, env = "FARM_KEEP_RESULTS_H", value_name = "H",
         default_value_t = Config::KEEP_RESULTS.as_secs() / 3600,

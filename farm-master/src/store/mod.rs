@@ -473,7 +473,7 @@ pub trait Store:
         reason: Option<String>,
         now_ms: i64,
     ) -> Later<'_, Changed>;
-    /// Sums that are needed for no frame any more, entered no later than `until_ms`.
+    /// Sums that nothing needs any more, of jobs that ended no later than `until_ms`.
     fn spent_results(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<StoredResult>>;
     /// Notes that those sums are gone, and removes what lies beside its row.
     fn forget_results(&self, leases: Vec<LeaseId>) -> Later<'_, ()>;

@@ -397,11 +397,13 @@ async fn a_frame_is_done_once_and_the_last_one_lets_the_job_end() {
     assert!(store.whole_frames(10).await.unwrap().is_empty());
     assert_eq!(store.job(job).await.unwrap().unwrap().0.frames_done, 3);
     assert_eq!(store.unfinished_jobs().await.unwrap().len(), 1);
-    let ended = store.finish_job(job, true, None, 0).await.unwrap();
+    let ended = store.finish_job(job, true, None, 9000).await.unwrap();
     assert!(matches!(ended, Changed::Done(job) if job.movie && job.state == JobState::Completed));
     assert!(store.unfinished_jobs().await.unwrap().is_empty());
 
-    let spent = store.spent_results(i64::MAX, 10).await.unwrap();
+    let early = store.spent_results(8999, 10).await.unwrap();
+    assert!(early.is_empty(), "kept from the job's end on, and not from when they came");
+    let spent = store.spent_results(9000, 10).await.unwrap();
     assert_eq!(spent.len(), 3);
     assert!(store.is_file_kept(spent[0].lease, spent[0].commit).await.unwrap());
     store.forget_results(spent.iter().map(|result| result.lease).collect()).await.unwrap();

@@ -117,7 +117,7 @@ pub(super) fn change(
         .bind(&reason)
         .execute(db)?;
     if has_ended(state) {
-        clear(db, id)?;
+        clear(db, id, now_ms)?;
         turns::leave(db, job.owner)?;
     }
     let job = Job::of(db, id)?;
@@ -126,19 +126,25 @@ pub(super) fn change(
 }
 
 /// Drops what only a job that goes on needs. Its leases end with it.
-fn clear(db: &Db, id: JobId) -> Result<(), StoreError> {
+fn clear(db: &Db, id: JobId, now_ms: i64) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM lease WHERE job = $1",
         "DELETE FROM chunk WHERE job = $1",
         "UPDATE failure SET past = 1 WHERE job = $1 AND past = 0",
         // Nobody renders for it any more: what waits for a second render is looked at by itself.
         "UPDATE result SET second = 0 WHERE job = $1 AND second <> 0",
-        "UPDATE job SET leased = 0, keeps = EXISTS \
-         (SELECT 1 FROM result WHERE result.job = job.id AND result.stored = 1), ended_ms = COALESCE(\
-         (SELECT MAX(at_ms) FROM result WHERE result.job = job.id), created_ms) WHERE id = $1",
     ] {
         query(sql).bind(&id.0[..]).execute(db)?;
     }
+    // From now on and not from its last result on, which may be days old: some of it is final only now, and
+    // its receipts are to be fetched and checked.
+    query(
+        "UPDATE job SET leased = 0, ended_ms = $2, keeps = EXISTS \
+         (SELECT 1 FROM result WHERE result.job = job.id AND result.stored = 1) WHERE id = $1",
+    )
+    .bind(&id.0[..])
+    .bind(now_ms)
+    .execute(db)?;
     Ok(())
 }
 
