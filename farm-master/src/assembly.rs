@@ -110,9 +110,10 @@ impl App {
             }
             Err(AssemblyError::Impossible(reason)) => {
                 tracing::error!(%job, %frame, reason, "a frame cannot be assembled");
+                // Requeued it would come to the same: so it does not wait for its owner, either.
                 let told = format!("frame {frame} cannot be assembled: {reason}");
                 self.store
-                    .change_job(job, JobChange::Exhausted, Some(told), self.clock.now_ms())
+                    .change_job(job, JobChange::Cancel, Some(told), self.clock.now_ms())
                     .await?;
                 self.heard.forget_job(job);
             }

@@ -70,6 +70,8 @@ pub struct Config {
     pub upload_bytes_max: u64,
     /// How long results are kept once their job is over, so that receipts can be checked.
     pub keep_results: Duration,
+    /// How long a job that failed waits for its owner to requeue it.
+    pub keep_failed: Duration,
     /// How long an upload is kept that no job needs any more.
     pub keep_uploads: Duration,
     /// How often a unit may fail, on nodes of several owners, before its job does.
@@ -117,6 +119,8 @@ impl Config {
     pub const KEEP_UPLOADS: Duration = Duration::from_secs(30 * 24 * 3600);
     /// Without another wish: two days.
     pub const KEEP_RESULTS: Duration = Duration::from_secs(48 * 3600);
+    /// As long as results are usually kept. Not as long as an operator says, which may be no time, or years.
+    pub const KEEP_FAILED: Duration = Self::KEEP_RESULTS;
     /// Without another wish.
     pub const FAILURES_ALLOWED: usize = 5;
     /// Without another wish.
@@ -163,6 +167,7 @@ impl Config {
             heartbeat: Self::HEARTBEAT,
             upload_bytes_max: Self::UPLOAD_BYTES_MAX,
             keep_results: Self::KEEP_RESULTS,
+            keep_failed: Self::KEEP_FAILED,
             keep_uploads: Self::KEEP_UPLOADS,
             failures_allowed: Self::FAILURES_ALLOWED,
             straggler_times: Self::STRAGGLER_TIMES,

@@ -5,7 +5,7 @@ use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
-use tessera_farm_core::accept;
+use tessera_farm_core::{accept, job};
 use tessera_protocol::job::JobState;
 use tessera_protocol::problem::Problem;
 
@@ -74,9 +74,12 @@ catalogue! {
     RequestTimedOut = REQUEST_TIMEOUT "request-timed-out" "The request took too long";
     FrameNotReady = CONFLICT "frame-not-ready" "The frame is not assembled yet";
     FrameNotApproved = CONFLICT "frame-not-approved" "The frame waits for its owner's approval";
+    FrameDone = CONFLICT "frame-done" "The frame is assembled";
     ObjectionRefused = CONFLICT "objection-refused" "The frame is not looked at again";
     MovieNotReady = CONFLICT "movie-not-ready" "The film is not made yet";
     JobEnded = CONFLICT "job-ended" "The job has ended";
+    JobFailed = CONFLICT "job-failed" "The job failed and waits for its owner";
+    JobNotFailed = CONFLICT "job-not-failed" "The job has not failed";
     KernelDiffers = CONFLICT "kernel-differs" "The kernel is another one";
     LeaseEnded = CONFLICT "lease-ended" "The lease does not stand";
     GenerationDiffers = CONFLICT "generation-differs" "The lease's generation is another one";
@@ -160,8 +163,7 @@ impl Refusal {
         let how = match state {
             JobState::Completed => "completed",
             JobState::Cancelled => "cancelled",
-            JobState::Failed => "failed",
-            JobState::Active | JobState::Paused => "ended",
+            JobState::Active | JobState::Paused | JobState::Failed => "ended",
         };
         Self::new(Code::JobEnded, format!("The job is {how}; submit it again to render it anew."))
     }
@@ -209,6 +211,18 @@ impl From<StoreError> for Refusal {
 impl From<BlobError> for Refusal {
     fn from(error: BlobError) -> Self {
         Self::internal(error)
+    }
+}
+
+impl From<job::Refused> for Refusal {
+    fn from(refused: job::Refused) -> Self {
+        match refused {
+            job::Refused::Ended { state } => Self::job_ended(state),
+            job::Refused::Failed => Self::new(
+                Code::JobFailed,
+                "The job failed; requeue it to have it go on, or cancel it.",
+            ),
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Situation {
     pub unapproved: u64,
     /// When the last of them is approved by itself, in seconds from now.
     pub approved_in_s: u64,
+    /// When a failed job that nobody requeues ends, in seconds from now.
+    pub ends_in_s: u64,
 }
 
 /// All reasons that hold, the weightiest first; at least one.
@@ -57,7 +59,14 @@ pub fn explain(situation: &Situation) -> Vec<Why> {
             return vec![why("job_completed", "Every frame is finished.".into())];
         }
         JobState::Cancelled => return vec![why("job_cancelled", because("The job was cancelled"))],
-        JobState::Failed => return vec![why("job_failed", because("The job failed"))],
+        JobState::Failed => {
+            let ways = format!(
+                "The job failed; `farm requeue` has it go on, `farm cancel` ends it, and in {} it ends by \
+                 itself",
+                duration(situation.ends_in_s)
+            );
+            return vec![why("job_failed", because(&ways))];
+        }
         JobState::Active => {}
     }
     let counts = situation.units;
@@ -218,6 +227,7 @@ mod tests {
             wanting_second: 0,
             unapproved: 0,
             approved_in_s: 0,
+            ends_in_s: 0,
         }
     }
 
@@ -280,8 +290,13 @@ mod tests {
         let failed = Situation {
             state: JobState::Failed,
             reason: Some("unit 3 failed 5 times".into()),
+            ends_in_s: 47 * 3_600,
             ..active()
         };
-        assert!(explain(&failed)[0].sentence.contains("unit 3 failed 5 times"));
+        assert_eq!(
+            explain(&failed)[0].sentence,
+            "The job failed; `farm requeue` has it go on, `farm cancel` ends it, and in 47 h it ends by \
+             itself: unit 3 failed 5 times"
+        );
     }
 }

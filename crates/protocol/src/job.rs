@@ -92,9 +92,10 @@ pub enum JobState {
     Paused,
     /// Every unit is verified and every frame assembled.
     Completed,
-    /// Stopped by its owner; results that arrive are refused.
+    /// Stopped by its owner, or for what is in the job's `reason`; results that arrive are refused.
     Cancelled,
-    /// A unit failed too often; what failed and why is in the job's `reason`.
+    /// A unit failed too often; what failed and why is in the job's `reason`. Nobody is given work of it until
+    /// its owner requeues it. It is not over: what was rendered is checked still, and kept.
     Failed,
 }
 
@@ -211,6 +212,21 @@ pub struct ObjectionRequest {
 impl ObjectionRequest {
     /// Longest reason, in characters.
     pub const MAX_REASON: usize = 1_000;
+}
+
+/// Has a job that failed go on, and units of frames given to other nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequeueRequest {
+    /// Frames that are not assembled: whoever renders units of them now gives them back. At most
+    /// [`Self::MAX_FRAMES`]; none for a job that failed and has only to go on.
+    #[serde(default)]
+    pub frames: Vec<FrameNumber>,
+}
+
+impl RequeueRequest {
+    /// Most frames of one request.
+    pub const MAX_FRAMES: usize = 1_000;
 }
 
 /// Some of a job's frames, by number.

@@ -5,12 +5,14 @@ use crate::auth::Artist;
 use crate::blobs::Key;
 use crate::problem::{Code, Refusal};
 use crate::store::mosaic::Logged;
-use crate::store::{Changed, Creation, NewJob};
+use crate::store::{Changed, Creation, NewJob, Requeued, StoreError};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tessera_farm_core::job::{JobChange, has_ended};
 use tessera_farm_core::plan::Plan;
 use tessera_farm_core::why::{Situation, explain};
-use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, Why};
+use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, RequeueRequest, Why};
 use tessera_protocol::lease::LeaseRequest;
 use tessera_protocol::log::{LogEntry, LogPage};
 use tessera_protocol::node::DeviceClass;
@@ -128,7 +130,7 @@ impl App {
         self.job(artist, id).await?;
         let job = match self.store.change_job(id, change, None, self.clock.now_ms()).await? {
             Changed::Done(job) => *job,
-            Changed::Ended(state) => return Err(Refusal::job_ended(state)),
+            Changed::Refused(refused) => return Err(refused.into()),
             Changed::Unknown => return Err(no_job(id)),
         };
         if has_ended(job.state) {
@@ -140,13 +142,83 @@ impl App {
         Ok(job)
     }
 
+    /// Has a job go on that failed, or units of frames given to other nodes.
+    pub(crate) async fn requeue(
+        &self,
+        artist: &Artist,
+        id: JobId,
+        frames: Vec<FrameNumber>,
+    ) -> Result<JobView, Refusal> {
+        let known = self.job(artist, id).await?;
+        if frames.len() > RequeueRequest::MAX_FRAMES {
+            let most = RequeueRequest::MAX_FRAMES;
+            return Err(Refusal::new(
+                Code::RequestMalformed,
+                format!("One request names at most {most} frames; send several."),
+            ));
+        }
+        for frame in &frames {
+            need_frame(&known, *frame)?;
+        }
+        let (job, taken_back) = match self.store.requeue(id, frames, self.clock.now_ms()).await? {
+            Requeued::Done { job, taken_back } => (*job, taken_back),
+            Requeued::NotFailed => {
+                return Err(Refusal::new(
+                    Code::JobNotFailed,
+                    format!(
+                        "Job {id} has not failed, so there is nothing to go on with: name the frames that \
+                         are to be given to other nodes."
+                    ),
+                ));
+            }
+            Requeued::FrameDone(frame) => {
+                return Err(Refusal::new(
+                    Code::FrameDone,
+                    format!(
+                        "Frame {frame} of job {id} is assembled, and nothing was requeued: its pixels are \
+                         proven, and rendered again they would be the same. `farm verify` shows it; a frame \
+                         that waits for your approval can be objected to."
+                    ),
+                ));
+            }
+            Requeued::Refused(refused) => return Err(refused.into()),
+            Requeued::Unknown => return Err(no_job(id)),
+        };
+        for lease in taken_back {
+            self.heard.forget(lease);
+            self.counters.leases_ended.fetch_add(1, Ordering::Relaxed);
+        }
+        self.there_may_be_work();
+        self.hints.events.send_replace(());
+        Ok(job)
+    }
+
+    /// Ends jobs that failed and that nobody requeued: what was deposited for them returns.
+    pub(super) async fn end_failed(&self) -> Result<(), StoreError> {
+        let keep = self.config.keep_failed;
+        let days = keep.as_secs() / (24 * 3600);
+        let because = format!("it failed and was not requeued within {days} days");
+        let now_ms = self.clock.now_ms();
+        let until_ms = now_ms.saturating_sub(in_ms(keep));
+        for job in self.store.end_failed(until_ms, because, now_ms).await? {
+            tracing::info!(%job, "a job ends that failed and was not requeued");
+            self.hints.events.send_replace(());
+            self.hints.frames.notify_one();
+        }
+        Ok(())
+    }
+
     /// Why the job stands where it stands.
     pub(crate) async fn why(&self, artist: &Artist, id: JobId) -> Result<Vec<Why>, Refusal> {
         let job = self.job(artist, id).await?;
         let waiting = self.store.waiting(id).await?;
         let (unapproved, approved_by_ms) = self.store.unapproved(id).await?;
         let online_ms = ONLINE_WAIT_MS.max(ONLINE_LEASES * self.config.lease_ms());
-        let online_since = self.clock.now_ms() - online_ms;
+        let now_ms = self.clock.now_ms();
+        let online_since = now_ms - online_ms;
+        let ends_ms = waiting
+            .failed_ms
+            .map_or(0, |failed_ms| failed_ms.saturating_add(in_ms(self.config.keep_failed)));
         let (mut nodes_online, mut nodes_fit) = (0, 0);
         let mut after = None;
         loop {
@@ -175,7 +247,8 @@ impl App {
             accounts_beside: waiting.accounts_beside,
             wanting_second: waiting.wanting_second,
             unapproved,
-            approved_in_s: u64::try_from(approved_by_ms - self.clock.now_ms()).unwrap_or(0) / 1000,
+            approved_in_s: u64::try_from(approved_by_ms - now_ms).unwrap_or(0) / 1000,
+            ends_in_s: u64::try_from(ends_ms - now_ms).unwrap_or(0) / 1000,
         }))
     }
 
@@ -270,14 +343,7 @@ impl App {
         id: JobId,
         frame: FrameNumber,
     ) -> Result<FrameView, Refusal> {
-        let job = self.job(artist, id).await?;
-        let span = job.spec.frames;
-        if frame < span.first || frame > span.last {
-            return Err(Refusal::new(
-                Code::FrameNotFound,
-                format!("Job {id} has frames {} to {}, not {frame}.", span.first, span.last),
-            ));
-        }
+        need_frame(&self.job(artist, id).await?, frame)?;
         let found = self.store.frames(id, frame, 1).await?.into_iter();
         let mut ready = found.filter(|view| view.frame == frame && view.hash.is_some());
         ready.next().ok_or_else(|| {
@@ -307,6 +373,24 @@ impl App {
             format!("The film of job {id} is made when all its frames are assembled."),
         ))
     }
+}
+
+/// Whether the job has this frame.
+pub(super) fn need_frame(job: &JobView, frame: FrameNumber) -> Result<(), Refusal> {
+    let span = job.spec.frames;
+    if frame < span.first || frame > span.last { Err(no_frame(job, frame)) } else { Ok(()) }
+}
+
+pub(super) fn no_frame(job: &JobView, frame: FrameNumber) -> Refusal {
+    let (id, span) = (job.id, job.spec.frames);
+    Refusal::new(
+        Code::FrameNotFound,
+        format!("Job {id} has frames {} to {}, not {frame}.", span.first, span.last),
+    )
+}
+
+fn in_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn no_job(id: JobId) -> Refusal {

@@ -395,7 +395,6 @@ impl App {
         if let Some(job) = freed.failed_job {
             self.heard.forget_job(job);
             self.hints.events.send_replace(());
-            self.hints.frames.notify_one();
         }
         self.there_may_be_work();
         Ok(())
@@ -427,7 +426,7 @@ impl App {
         }
     }
 
-    /// Ends what those held who fell silent, again and again until the master stops.
+    /// Ends what those held who fell silent, and jobs whose owners did, until the master stops.
     pub(crate) async fn end_silent_leases(&self) {
         let pause = (self.config.heartbeat.min(self.config.session_lease) / 2).min(LOOK_AGAIN);
         loop {
@@ -439,9 +438,10 @@ impl App {
                 self.end_silent_leases_now().await,
                 self.end_silent_workers().await,
                 self.end_silent_sessions().await,
+                self.end_failed().await,
             ] {
                 if let Err(error) = looked {
-                    tracing::warn!(%error, "could not look for silent leases; trying again");
+                    tracing::warn!(%error, "could not look for who fell silent; trying again");
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! A frame while it is rendered: its tiles, and the picture of what is verified so far.
 
+use super::jobs::{need_frame, no_frame};
 use super::{App, UNPACK_BYTES};
 use crate::auth::Artist;
 use crate::blobs::Key;
@@ -80,10 +81,7 @@ impl App {
         frame: FrameNumber,
     ) -> Result<Sight, Refusal> {
         let job = self.job(artist, id).await?;
-        let span = job.spec.frames;
-        if frame < span.first || frame > span.last {
-            return Err(no_frame(&job, frame));
-        }
+        need_frame(&job, frame)?;
         let begun = self.store.frames(id, frame, 1).await?;
         let begun = begun.into_iter().find(|view| view.frame == frame);
         if let Some(FrameView { hash: Some(hash), approve_by_ms, .. }) = begun {
@@ -201,12 +199,4 @@ fn tag<'a>(marked: bool, parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         hasher.update(part);
     }
     format!("\"{}\"", hex::encode(&hasher.finalize().as_bytes()[..16]))
-}
-
-fn no_frame(job: &JobView, frame: FrameNumber) -> Refusal {
-    let (id, span) = (job.id, job.spec.frames);
-    Refusal::new(
-        Code::FrameNotFound,
-        format!("Job {id} has frames {} to {}, not {frame}.", span.first, span.last),
-    )
 }

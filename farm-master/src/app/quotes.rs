@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tessera_farm_core::job::JobChange;
 use tessera_ledger::Purse;
 use tessera_protocol::finance::{FarmView, QuoteRequest};
-use tessera_protocol::job::JobView;
+use tessera_protocol::job::{JobState, JobView};
 use tessera_protocol::quote::{Quote, QuoteView};
 use tessera_protocol::{Amount, JobId, QuoteId, QuoteSecret, QuoteSeed};
 use tessera_quote::offer::TooLarge;
@@ -197,6 +197,8 @@ impl App {
                 ),
             )),
             Raised::By { job, was_short: false, .. } => Ok(*job),
+            // What failed goes on when its owner requeues it.
+            Raised::By { job, .. } if job.state == JobState::Failed => Ok(*job),
             Raised::By { was_short: true, .. } => {
                 self.change_job(artist, id, JobChange::Resume).await
             }

@@ -25,18 +25,32 @@ pub(super) struct Json<T>(pub(super) T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
-        let body = read_body(request.into_body(), JSON_MAX);
-        let bytes = tokio::time::timeout(JSON_WITHIN, body).await.map_err(|_| {
-            let seconds = JSON_WITHIN.as_secs();
-            Refusal::new(
-                Code::RequestTimedOut,
-                format!("The body did not come within {seconds} s."),
-            )
-        })??;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            malformed(format!("The body is not the JSON that is expected: {error}."))
-        })
+        parse(&json_body(request).await?).map(Self)
     }
+}
+
+/// The same, where a request may do without.
+pub(super) struct OptionalJson<T>(pub(super) Option<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+        let body = json_body(request).await?;
+        if body.is_empty() { Ok(Self(None)) } else { parse(&body).map(Self) }
+    }
+}
+
+async fn json_body(request: Request) -> Result<Bytes, Refusal> {
+    let body = read_body(request.into_body(), JSON_MAX);
+    tokio::time::timeout(JSON_WITHIN, body).await.map_err(|_| {
+        let seconds = JSON_WITHIN.as_secs();
+        Refusal::new(Code::RequestTimedOut, format!("The body did not come within {seconds} s."))
+    })?
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| malformed(format!("The body is not the JSON that is expected: {error}.")))
 }
 
 /// The same, where the request has to say that it is JSON: no form of another site's page can.

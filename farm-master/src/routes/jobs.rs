@@ -1,6 +1,6 @@
 //! Jobs, for artists.
 
-use super::extract::{Json as Body, Page, Path, Query, idempotency_key};
+use super::extract::{Json as Body, OptionalJson, Page, Path, Query, idempotency_key};
 use crate::app::App;
 use crate::auth::Artist;
 use crate::problem::Refusal;
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 use tessera_farm_core::job::JobChange;
 use tessera_protocol::job::{
-    FramePage, FrameView, JobPage, JobSpec, JobView, ObjectionRequest, Why,
+    FramePage, FrameView, JobPage, JobSpec, JobView, ObjectionRequest, RequeueRequest, Why,
 };
 use tessera_protocol::log::LogPage;
 use tessera_protocol::{FrameNumber, JobId};
@@ -101,6 +101,23 @@ pub(super) async fn cancel_job(
     Path(job): Path<JobId>,
 ) -> Result<Json<JobView>, Refusal> {
     Ok(Json(app.change_job(&artist, job, JobChange::Cancel).await?))
+}
+
+/// Has a job that failed go on. With frames, whoever renders units of them now gives them back, and others get
+/// them.
+#[utoipa::path(
+    post, path = "/v1/jobs/{job}/requeue", tag = "people", params(("job" = JobId, Path)),
+    request_body = Option<RequeueRequest>,
+    responses((status = 200, body = JobView))
+)]
+pub(super) async fn requeue_job(
+    artist: Artist,
+    State(app): State<Arc<App>>,
+    Path(job): Path<JobId>,
+    OptionalJson(request): OptionalJson<RequeueRequest>,
+) -> Result<Json<JobView>, Refusal> {
+    let frames = request.unwrap_or_default().frames;
+    Ok(Json(app.requeue(&artist, job, frames).await?))
 }
 
 /// Approves all frames that are assembled: they are paid, and come without lines.

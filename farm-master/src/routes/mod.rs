@@ -43,7 +43,8 @@
 //! | `POST /v1/jobs` | artist | `JobSpec`, header `Idempotency-Key`? (1–64 printable ASCII) | 201 `JobView`; the same key and body again: 200 and the same job | 422 `settings-refused`, `upload-missing`, `scene-refused`, `idempotency-key-reused` |
 //! | `GET /v1/jobs?cursor&limit` | artist | | 200 `JobPage`, newest first | |
 //! | `GET /v1/jobs/{job}` | artist | | 200 `JobView` | 404 `job-not-found` |
-//! | `POST /v1/jobs/{job}/pause` `…/resume` `…/cancel` | artist | | 200 `JobView`; asking for what is already so is no error | 409 `job-ended` |
+//! | `POST /v1/jobs/{job}/pause` `…/resume` `…/cancel` | artist | | 200 `JobView`; asking for what is already so is no error | 409 `job-ended`, `job-failed` (all but cancelling) |
+//! | `POST /v1/jobs/{job}/requeue` | artist | `RequeueRequest`? | 200 `JobView`: a job that failed goes on, and leases that stand on the frames named have ended; all of it or nothing | 404 `frame-not-found`, 409 `job-ended`, `job-not-failed` (and no frame is named), `frame-done` |
 //! | `GET /v1/jobs/{job}/why` | artist | | 200 `Vec<Why>` | |
 //! | `GET /v1/jobs/{job}/frames?cursor&limit` | artist | | 200 `FramePage`, by number | |
 //! | `GET /v1/jobs/{job}/frames/{frame}/exr` `…/png` | artist | | 200 `image/x-exr`, `image/png`; the PNG under lines while the frame waits for approval | 404 `frame-not-found`, 409 `frame-not-ready`, `frame-not-approved` (the EXR) |
@@ -113,7 +114,7 @@
 //! 409 `lease-ended` (expired, given back, unknown or somebody else's), 409 `generation-differs`,
 //! 409 `commit-differs` (this lease brought another commit before), 409 `kernel-differs`,
 //! 422 `lease-differs` (settings or secret), 422 `units-differ`, 422 `hash-differs`, 422 `rays-refused` (rays or sums that cannot be). The
-//! leases of a job that was cancelled or failed have ended. Sending again helps after 408, 503 and a broken connection.
+//! leases of a job that was cancelled or failed, and of a frame that was requeued, have ended. Sending again helps after 408, 503 and a broken connection.
 //!
 //! ## Workers
 //! | method and path | scope | request | answer | refusals |
@@ -245,6 +246,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::pause_job))
         .routes(routes!(jobs::resume_job))
         .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::requeue_job))
         .routes(routes!(jobs::approve_job))
         .routes(routes!(jobs::approve_frame))
         .routes(routes!(jobs::reject_frame))

@@ -26,12 +26,12 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 pub use stream_pay::StreamPayStore;
-use tessera_farm_core::job::JobChange;
+use tessera_farm_core::job::{JobChange, Refused};
 use tessera_farm_core::lease::Lease;
 use tessera_market::{Bidder, Order};
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::house::SetHours;
-use tessera_protocol::job::{FrameView, JobEvent, JobSpec, JobState, JobView, Why};
+use tessera_protocol::job::{FrameView, JobEvent, JobSpec, JobView, Why};
 use tessera_protocol::lease::Unit;
 use tessera_protocol::node::{DeviceClass, DeviceView, NodeRecord, NodeView, NodeWish};
 use tessera_protocol::submit::SubmitView;
@@ -102,8 +102,28 @@ pub enum Creation {
 pub enum Changed {
     /// It is so, now or since earlier.
     Done(Box<JobView>),
-    /// It came too late.
-    Ended(JobState),
+    /// It is not made.
+    Refused(Refused),
+    /// There is no such job.
+    Unknown,
+}
+
+/// What became of a wish to have a job go on, or frames of it rendered by others.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Requeued {
+    /// It is done, and these leases have ended.
+    Done {
+        /// The job.
+        job: Box<JobView>,
+        /// Leases that stood on the frames.
+        taken_back: Vec<LeaseId>,
+    },
+    /// The job has not failed, and no frame was named.
+    NotFailed,
+    /// This frame is assembled. Nothing was done.
+    FrameDone(FrameNumber),
+    /// It comes too late.
+    Refused(Refused),
     /// There is no such job.
     Unknown,
 }
@@ -312,6 +332,8 @@ pub struct Waiting {
     pub failing: u64,
     /// What the last of them failed of.
     pub last_failure: Option<String>,
+    /// When the job failed; `None` where it goes on or is over.
+    pub failed_ms: Option<i64>,
     /// Jobs of the same account and kernel with free units that come first.
     pub jobs_ahead: u64,
     /// Other accounts that have jobs of this kernel with free units.
@@ -323,7 +345,7 @@ pub struct Waiting {
 /// Sums over the whole farm, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Jobs by state, in the order of [`JobState`]'s variants.
+    /// Jobs by state, in the order of [`tessera_protocol::job::JobState`]'s variants.
     pub jobs: [u64; 5],
     /// Units that leases hold.
     pub units_leased: u64,
@@ -393,6 +415,12 @@ pub trait Store:
         reason: Option<String>,
         now_ms: i64,
     ) -> Later<'_, Changed>;
+    /// Has a job go on that failed, its failures forgotten. Leases that stand on these frames of the job end
+    /// without blame and are told in its log. All of it is done, or nothing.
+    fn requeue(&self, id: JobId, frames: Vec<FrameNumber>, now_ms: i64) -> Later<'_, Requeued>;
+    /// Cancels jobs that failed no later than `until_ms` and were not requeued, some of them at once. Their
+    /// reason is `because`, and what they failed of.
+    fn end_failed(&self, until_ms: i64, because: String, now_ms: i64) -> Later<'_, Vec<JobId>>;
     /// What `why` needs.
     fn waiting(&self, id: JobId) -> Later<'_, Waiting>;
     /// Frames `from..` of a job that have a verified unit, by number.
@@ -435,7 +463,7 @@ pub trait Store:
     /// All leases that stand, each with the time it was granted.
     fn standing_leases(&self) -> Later<'_, Vec<(Lease, i64)>>;
     /// Ends a lease without a result, its node's or, without a node named, anybody's. Fails the
-    /// job where a unit now has `failures_allowed` failures.
+    /// job where a unit now has `failures_allowed` failures: all its leases end with it.
     fn end_lease(
         &self,
         id: LeaseId,

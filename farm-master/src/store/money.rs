@@ -229,7 +229,7 @@ pub trait MoneyStore: Send + Sync {
     fn epoch_done(&self, epoch: u64) -> Later<'_, ()>;
     /// Leaves behind this one that epochs could not pay.
     fn claimable(&self, after: (u64, u32), limit: u32) -> Later<'_, Vec<Leaf>>;
-    /// Jobs that go on, and whose escrow can be taken back before then.
+    /// Jobs that are not over, and whose escrow can be taken back before then.
     fn expiring(&self, until_ms: i64, limit: u32) -> Later<'_, Vec<JobId>>;
     /// Books what was deposited in a job's escrow since the books last heard; its ceiling stays.
     fn note_deposit(&self, job: JobId, deposited: Amount, now_ms: i64) -> Later<'_, Amount>;

@@ -23,6 +23,7 @@ mod openapi;
 mod owners;
 mod portal;
 mod refusals;
+mod requeue;
 mod reserve;
 mod restart;
 mod shares;

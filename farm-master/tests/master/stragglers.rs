@@ -3,10 +3,12 @@
 use crate::store::{RIGHT, ask, new_job, open, rejection, result};
 use proptest::prelude::*;
 use tempfile::TempDir;
+use tessera_farm_core::job::JobChange;
 use tessera_farm_master::store::proof::Finding;
 use tessera_farm_master::store::sqlite::Sqlite;
 use tessera_farm_master::store::{
-    Creation, Entered, Granted, LeaseAsk, LeaseEnd, LeaseState, ProofStore as _, Store,
+    Changed, Creation, Entered, Granted, LeaseAsk, LeaseEnd, LeaseState, ProofStore as _, Requeued,
+    Store,
 };
 use tessera_protocol::job::{JobState, UnitCounts};
 use tessera_protocol::{FrameNumber, JobId, LeaseId};
@@ -187,19 +189,27 @@ async fn a_job_that_is_over_waits_for_nobody() {
     world.brings(second).await;
     world.is_right(second).await;
     let over = world.store.finish_job(world.job, false, None, 5000).await.unwrap();
-    assert!(
-        matches!(over, tessera_farm_master::store::Changed::Done(job) if job.state == JobState::Completed)
-    );
+    assert!(matches!(over, Changed::Done(job) if job.state == JobState::Completed));
     assert!(!world.stands(first).await);
     assert!(matches!(world.enter(first).await, Entered::LeaseEnded));
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    Lease { node: u8, units: u64 },
+    Lease {
+        node: u8,
+        units: u64,
+    },
     End(usize),
     Enter(usize),
-    Settle { which: usize, found: u8 },
+    Settle {
+        which: usize,
+        found: u8,
+    },
+    /// The job fails, and its owner has it go on.
+    Fail,
+    /// Its owner has the frame given to others.
+    TakeBack,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -208,6 +218,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::End),
         4 => any::<usize>().prop_map(Step::Enter),
         4 => (any::<usize>(), 0u8..6).prop_map(|(which, found)| Step::Settle { which, found }),
+        1 => Just(Step::Fail),
+        1 => Just(Step::TakeBack),
     ]
 }
 
@@ -254,6 +266,20 @@ async fn run(steps: Vec<Step>) {
                     _ => RIGHT,
                 };
                 world.store.settle(id, finding, now_ms).await.unwrap();
+            }
+            Step::Fail => {
+                let failed = world.store.change_job(world.job, JobChange::Exhausted, None, now_ms);
+                assert!(matches!(failed.await.unwrap(), Changed::Done(_)));
+                assert_eq!(world.units().await.leased, 0);
+                assert_eq!(lease(leases.len(), 9, 8, now_ms).await, None);
+                let on = world.store.requeue(world.job, vec![], now_ms).await.unwrap();
+                assert!(matches!(on, Requeued::Done { .. }));
+            }
+            Step::TakeBack => {
+                let frames = vec![FrameNumber(1)];
+                let on = world.store.requeue(world.job, frames, now_ms).await.unwrap();
+                assert!(matches!(on, Requeued::Done { .. }));
+                assert_eq!(world.units().await.leased, 0);
             }
         }
         let units = world.units().await;

@@ -144,9 +144,9 @@ pub(super) fn forget_upload(db: &Db, until_ms: i64) -> Result<Option<BlobHash>, 
     let row = query(
         "SELECT hash FROM blob WHERE used_ms < $1 \
          AND NOT EXISTS (SELECT 1 FROM job WHERE job.scene = blob.hash \
-         AND (job.state < 2 OR COALESCE(job.ended_ms, job.created_ms) >= $1)) \
+         AND (job.state NOT IN (2, 3) OR COALESCE(job.ended_ms, job.created_ms) >= $1)) \
          AND NOT EXISTS (SELECT 1 FROM job WHERE job.environment = blob.hash \
-         AND (job.state < 2 OR COALESCE(job.ended_ms, job.created_ms) >= $1)) \
+         AND (job.state NOT IN (2, 3) OR COALESCE(job.ended_ms, job.created_ms) >= $1)) \
          ORDER BY used_ms LIMIT 1",
     )
     .bind(until_ms)

@@ -2,7 +2,7 @@
 
 use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, grown, sql, to_json};
-use super::{jobs, results, seconds};
+use super::{jobs, leases, results, seconds};
 use crate::store::StoreError;
 use crate::store::proof::{Finding, Rejection, Settled};
 use std::ops::Range;
@@ -178,7 +178,7 @@ fn count_units(db: &Db, job: &Job, result: &Entry) -> Result<bool, StoreError> {
     }
     in_its_chunk(db, job, result, Chunk::verify)?;
     let of_frame = results::count_frame(db, job.id, result.frame, sql(units))?;
-    forget_failures(db, result)?;
+    leases::forget_failures(db, job.id, &result.units)?;
     let event = JobEvent::Units { verified, total: job.units, rays };
     jobs::emit(db, job.id, &event)?;
     Ok(of_frame == job.units_per_frame)
@@ -328,7 +328,7 @@ fn reopen(db: &Db, node: NodeId) -> Result<u64, StoreError> {
         "SELECT result.* FROM result JOIN job ON job.id = result.job \
          JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
          WHERE result.node = $1 AND result.audit = 1 AND result.stored = 1 \
-         AND result.whole = 0 AND job.state < 2 AND frame.hash IS NULL \
+         AND result.whole = 0 AND job.state NOT IN (2, 3) AND frame.hash IS NULL \
          AND length(result.secret) = 32",
     )
     .bind(&node.0[..])
@@ -348,7 +348,7 @@ fn open_partners(db: &Db, lease: LeaseId) -> Result<(), StoreError> {
         "SELECT result.* FROM result JOIN job ON job.id = result.job \
          JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
          WHERE result.like_lease = $1 AND result.looked = 0 AND result.audit = 1 \
-         AND result.stored = 1 AND job.state < 2 AND frame.hash IS NULL",
+         AND result.stored = 1 AND job.state NOT IN (2, 3) AND frame.hash IS NULL",
     )
     .bind(&lease.0[..])
     .fetch_all(db)?;
@@ -429,14 +429,4 @@ fn in_its_chunk(
     let mut chunk = jobs::load_chunk(db, job, number)?;
     change(&mut chunk, range).map_err(corrupt)?;
     jobs::save_chunk(db, job.id, number, &chunk)
-}
-
-/// Failures around units that are done now say nothing any more.
-fn forget_failures(db: &Db, result: &Entry) -> Result<(), StoreError> {
-    query("UPDATE failure SET past = 1 WHERE job = $1 AND past = 0 AND first >= $2 AND first + n <= $3")
-        .bind(&result.job.0[..])
-        .bind(sql(result.units.start))
-        .bind(sql(result.units.end))
-        .execute(db)?;
-    Ok(())
 }

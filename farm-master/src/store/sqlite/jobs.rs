@@ -3,13 +3,13 @@
 use super::db::{Db, Row, query};
 use super::rows::{Job, bytes, corrupt, count, json, sql, state_to_sql, tier_to_sql, to_json};
 use super::webhooks::{self, About};
-use super::{seconds, turns};
+use super::{leases, seconds, turns};
 use crate::auth::TokenId;
 use crate::store::{Changed, Creation, NewJob, StoreError, Waiting};
 use tessera_farm_core::chunk::{Chunk, UnitState};
-use tessera_farm_core::job::{JobChange, has_ended, step};
+use tessera_farm_core::job::{JobChange, step};
 use tessera_protocol::JobId;
-use tessera_protocol::job::{JobEvent, JobView};
+use tessera_protocol::job::{JobEvent, JobState, JobView};
 use tessera_protocol::webhook::Happening;
 
 /// How long an idempotency key is remembered.
@@ -107,25 +107,41 @@ pub(super) fn change(
     now_ms: i64,
 ) -> Result<Changed, StoreError> {
     let Some(job) = Job::find(db, id)? else { return Ok(Changed::Unknown) };
-    let Ok(state) = step(job.state, change) else { return Ok(Changed::Ended(job.state)) };
+    let state = match step(job.state, change) {
+        Ok(state) => state,
+        Err(refused) => return Ok(Changed::Refused(refused)),
+    };
     if state == job.state {
         return Ok(Changed::Done(Box::new(job.view()?)));
     }
-    query("UPDATE job SET state = $2, reason = $3 WHERE id = $1")
+    query("UPDATE job SET state = $2, reason = $3, failed_ms = $4 WHERE id = $1")
         .bind(&id.0[..])
         .bind(state_to_sql(state))
         .bind(&reason)
+        .bind((state == JobState::Failed).then_some(now_ms))
         .execute(db)?;
-    if has_ended(state) {
-        clear(db, id, now_ms)?;
-        turns::leave(db, job.owner)?;
+    match state {
+        JobState::Completed | JobState::Cancelled => {
+            clear(db, id, now_ms)?;
+            turns::leave(db, job.owner)?;
+        }
+        JobState::Failed => {
+            leases::take_back(db, &job, &(0..job.units))?;
+            turns::leave(db, job.owner)?;
+        }
+        JobState::Active if job.state == JobState::Failed => {
+            // Each unit may fail as often as before.
+            leases::forget_failures(db, id, &(0..job.units))?;
+            turns::enter(db, job.owner)?;
+        }
+        JobState::Active | JobState::Paused => {}
     }
     let job = Job::of(db, id)?;
     tell(db, &job, reason, now_ms)?;
     Ok(Changed::Done(Box::new(job.view()?)))
 }
 
-/// Drops what only a job that goes on needs. Its leases end with it.
+/// Drops what only a job that is not over needs. Its leases end with it.
 fn clear(db: &Db, id: JobId, now_ms: i64) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM lease WHERE job = $1",
@@ -155,7 +171,7 @@ pub(super) fn finish(
     reason: Option<String>,
     now_ms: i64,
 ) -> Result<Changed, StoreError> {
-    query("UPDATE job SET movie = $2 WHERE id = $1 AND state < 2")
+    query("UPDATE job SET movie = $2 WHERE id = $1 AND state NOT IN (2, 3)")
         .bind(&id.0[..])
         .bind(i64::from(movie))
         .execute(db)?;
@@ -164,7 +180,7 @@ pub(super) fn finish(
 
 pub(super) fn unfinished(db: &Db) -> Result<Vec<JobView>, StoreError> {
     let rows = query(
-        "SELECT * FROM job WHERE state < 2 AND frames_done = frames AND NOT EXISTS \
+        "SELECT * FROM job WHERE state NOT IN (2, 3) AND frames_done = frames AND NOT EXISTS \
          (SELECT 1 FROM frame WHERE frame.job = job.id AND frame.approved = 0) \
          ORDER BY seq LIMIT 64",
     )
@@ -212,6 +228,7 @@ pub(super) fn waiting(db: &Db, id: JobId) -> Result<Waiting, StoreError> {
         kernel: job.kernel,
         failing,
         last_failure,
+        failed_ms: job.failed_ms,
         jobs_ahead,
         accounts_beside,
         wanting_second,

@@ -6,6 +6,7 @@ use super::rows::{Job, bytes, corrupt, count, factor, sql};
 use super::{access, audits, jobs, seconds, spares, turns};
 use crate::rules::wish::why_kept_out;
 use crate::store::{Freed, Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, StoreError};
+use std::ops::Range;
 use tessera_farm_core::chunk::Chunk;
 use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::{Lease, take};
@@ -31,6 +32,8 @@ const STANDING: &str =
     "SELECT lease.*, job.kernel, job.class, job.factor FROM lease JOIN job ON job.id = lease.job";
 const STANDING_BY_ID: &str = "SELECT lease.*, job.kernel, job.class, job.factor FROM lease \
      JOIN job ON job.id = lease.job WHERE lease.id = $1";
+const STANDING_OF_JOB: &str = "SELECT lease.*, job.kernel, job.class, job.factor FROM lease \
+     JOIN job ON job.id = lease.job WHERE lease.job = $1 AND lease.first >= $2 AND lease.first < $3";
 
 /// Jobs with free units that pay what the node asks, or that nobody pays for. Accounts take turns; of one account's
 /// jobs those of a higher tier come first, then the oldest. A tolerant one waits while much of it wants a second
@@ -251,7 +254,8 @@ pub(super) fn find(db: &Db, id: LeaseId) -> Result<Option<Lease>, StoreError> {
 pub(super) fn may_have_work(db: &Db, now_ms: i64) -> Result<bool, StoreError> {
     let row = query(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM job WHERE state = 0 AND units > leased + submitted + verified) \
-         OR EXISTS (SELECT 1 FROM result WHERE second = 1) \
+         OR EXISTS (SELECT 1 FROM result JOIN job ON job.id = result.job \
+         WHERE result.second = 1 AND job.state = 0) \
          OR EXISTS (SELECT 1 FROM lease JOIN job ON job.id = lease.job \
          WHERE lease.second_of IS NULL AND lease.granted_ms < $1 AND job.state = 0 \
          AND job.leased + job.submitted + job.verified = job.units)",
@@ -307,36 +311,13 @@ pub(super) fn end(
         return Ok(not_his);
     }
     let job = Job::of(db, lease.job)?;
-    match lease.second_of {
-        Some(first) => seconds::want_again(db, first)?,
-        // They are not free: the other lease holds them now, and this one nothing.
-        None if spares::take_over(db, lease.id)? => lease.second_of = Some(lease.id),
-        None => {
-            let (number, range) = lease.in_chunk();
-            let mut chunk = jobs::load_chunk(db, &job, number)?;
-            chunk.release(range).map_err(corrupt)?;
-            jobs::save_chunk(db, job.id, number, &chunk)?;
-        }
-    }
-    remove(db, &lease, false)?;
+    free(db, &job, &mut lease)?;
     let reason = match end {
         LeaseEnd::Returned => return Ok(Freed { ended: true, failed_job: None }),
         LeaseEnd::Expired => "its node fell silent".to_owned(),
         LeaseEnd::Failed(reason) => reason,
     };
-    query(
-        "INSERT INTO failure (lease, job, node, first, n, reason, at_ms, generation) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(&id.0[..])
-    .bind(&lease.job.0[..])
-    .bind(&lease.node.0[..])
-    .bind(sql(lease.units.start))
-    .bind(sql(lease.units.end - lease.units.start))
-    .bind(&reason)
-    .bind(now_ms)
-    .bind(sql(lease.generation.0))
-    .execute(db)?;
+    note_failure(db, &lease, &reason, false, now_ms)?;
     let record = record::abandoned(audits::record_of(db, lease.node)?);
     audits::save_record(db, lease.node, &record)?;
     if lease.second_of.is_some() && lease.class == DeviceClass::Tolerant {
@@ -362,6 +343,74 @@ pub(super) fn end(
     .execute(db)?;
     jobs::change(db, job.id, JobChange::Exhausted, Some(told), now_ms)?;
     Ok(Freed { ended: true, failed_job: Some(job.id) })
+}
+
+/// Ends leases that stand on these units of a job, which are those of one frame or all. Nobody is to blame.
+pub(super) fn take_back(db: &Db, job: &Job, units: &Range<u64>) -> Result<Vec<Lease>, StoreError> {
+    let rows = query(STANDING_OF_JOB)
+        .bind(&job.id.0[..])
+        .bind(sql(units.start))
+        .bind(sql(units.end))
+        .fetch_all(db)?;
+    let mut leases = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    // First those that hold no units: what ends beside one of them passes its units on.
+    leases.sort_by_key(|lease| lease.second_of.is_none());
+    for lease in &mut leases {
+        free(db, job, lease)?;
+    }
+    Ok(leases)
+}
+
+/// Takes a lease away whose units are not here: they are free, or another's that stands beside it.
+fn free(db: &Db, job: &Job, lease: &mut Lease) -> Result<(), StoreError> {
+    match lease.second_of {
+        Some(first) => seconds::want_again(db, first)?,
+        // They are not free: the other lease holds them now, and this one nothing.
+        None if spares::take_over(db, lease.id)? => lease.second_of = Some(lease.id),
+        None => {
+            let (number, range) = lease.in_chunk();
+            let mut chunk = jobs::load_chunk(db, job, number)?;
+            chunk.release(range).map_err(corrupt)?;
+            jobs::save_chunk(db, job.id, number, &chunk)?;
+        }
+    }
+    remove(db, lease, false)
+}
+
+/// Keeps why a lease ended without a result, for the job's log. Where it is not `past`, it counts towards the
+/// job's failing as well.
+pub(super) fn note_failure(
+    db: &Db,
+    lease: &Lease,
+    reason: &str,
+    past: bool,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    query(
+        "INSERT INTO failure (lease, job, node, first, n, reason, at_ms, generation, past) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(&lease.id.0[..])
+    .bind(&lease.job.0[..])
+    .bind(&lease.node.0[..])
+    .bind(sql(lease.units.start))
+    .bind(sql(lease.units.end - lease.units.start))
+    .bind(reason)
+    .bind(now_ms)
+    .bind(sql(lease.generation.0))
+    .bind(i64::from(past))
+    .execute(db)?;
+    Ok(())
+}
+
+/// Failures of these units alone say nothing any more.
+pub(super) fn forget_failures(db: &Db, job: JobId, units: &Range<u64>) -> Result<(), StoreError> {
+    query("UPDATE failure SET past = 1 WHERE job = $1 AND past = 0 AND first >= $2 AND first + n <= $3")
+        .bind(&job.0[..])
+        .bind(sql(units.start))
+        .bind(sql(units.end))
+        .execute(db)?;
+    Ok(())
 }
 
 /// Takes a lease's row away, and its units from the job's count of leased ones; to those of submitted ones, if

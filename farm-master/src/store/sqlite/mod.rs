@@ -1,7 +1,7 @@
 //! The store in one SQLite file: WAL, every commit synced, one writer, several readers.
 //!
 //! Reading order: [`writer`] (how a change becomes durable) → `readers` → `db` (what SQL is asked and answers) → `rows` (what a row means) → `jobs` →
-//! `leases` → `seconds` → `results` → `sums` → `unaudited` → `audits` → `verdicts` → `ledger` → `money` → `approval` → `mosaic` → `access` → `accounts`; of live streams `live` (every call) → `streams` → `sessions` →
+//! `leases` → `seconds` → `results` → `sums` → `unaudited` → `audits` → `verdicts` → `requeue` → `ledger` → `money` → `approval` → `mosaic` → `access` → `accounts`; of live streams `live` (every call) → `streams` → `sessions` →
 //! `segments` → `receipt` → `workers` → `webhooks`.
 
 mod access;
@@ -18,6 +18,7 @@ mod money;
 mod mosaic;
 mod readers;
 mod receipt;
+mod requeue;
 mod results;
 mod rows;
 mod seconds;
@@ -339,6 +340,12 @@ impl Store for Sqlite {
         now_ms: i64,
     ) -> Later<'_, Changed> {
         self.write(move |db| jobs::change(db, id, change, reason, now_ms))
+    }
+    fn requeue(&self, id: JobId, frames: Vec<FrameNumber>, now_ms: i64) -> Later<'_, Requeued> {
+        self.write(move |db| requeue::requeue(db, id, &frames, now_ms))
+    }
+    fn end_failed(&self, until_ms: i64, because: String, now_ms: i64) -> Later<'_, Vec<JobId>> {
+        self.write(move |db| requeue::end_failed(db, until_ms, &because, now_ms))
     }
     fn waiting(&self, id: JobId) -> Later<'_, Waiting> {
         self.read(move |db| jobs::waiting(db, id))

@@ -26,11 +26,7 @@ fn frame_units(db: &Db, job: JobId, frame: FrameNumber) -> Result<Option<FrameUn
     let Some(job) = Job::find(db, job)? else { return Ok(None) };
     let Some(first) = job.plan()?.first_unit(frame) else { return Ok(None) };
     let units = first.0..first.0 + job.units_per_frame;
-    let row = query("SELECT 1 FROM frame WHERE job = $1 AND frame = $2 AND hash IS NOT NULL")
-        .bind(&job.id.0[..])
-        .bind(i64::from(frame.0))
-        .fetch_optional(db)?;
-    let done = row.is_some();
+    let done = results::is_assembled(db, job.id, frame)?;
     let states = if done {
         vec![UnitState::Verified; usize::try_from(job.units_per_frame).map_err(corrupt)?]
     } else if has_ended(job.state) {

@@ -145,10 +145,19 @@ pub(super) fn frames(
     rows.iter().map(view).collect()
 }
 
+/// Whether a frame's pictures are durable.
+pub(super) fn is_assembled(db: &Db, job: JobId, frame: FrameNumber) -> Result<bool, StoreError> {
+    let row = query("SELECT 1 FROM frame WHERE job = $1 AND frame = $2 AND hash IS NOT NULL")
+        .bind(&job.0[..])
+        .bind(i64::from(frame.0))
+        .fetch_optional(db)?;
+    Ok(row.is_some())
+}
+
 pub(super) fn whole_frames(db: &Db, limit: u32) -> Result<Vec<WholeFrame>, StoreError> {
     let rows = query(
         "SELECT frame.job AS job, frame.frame AS frame FROM frame JOIN job ON job.id = frame.job \
-         WHERE frame.hash IS NULL AND job.state < 2 AND frame.verified = job.units_per_frame \
+         WHERE frame.hash IS NULL AND job.state NOT IN (2, 3) AND frame.verified = job.units_per_frame \
          ORDER BY job.seq, frame.frame LIMIT $1",
     )
     .bind(limit)

@@ -122,6 +122,8 @@ pub(super) struct Job {
     pub(super) warnings: String,
     pub(super) state: JobState,
     pub(super) reason: Option<String>,
+    /// When it failed; `None` in any other state.
+    pub(super) failed_ms: Option<i64>,
     pub(super) created_ms: i64,
     pub(super) units: u64,
     pub(super) units_per_frame: u64,
@@ -162,6 +164,7 @@ impl Job {
             warnings: row.try_get("warnings")?,
             state: state_from_sql(row.try_get("state")?)?,
             reason: row.try_get("reason")?,
+            failed_ms: row.try_get("failed_ms")?,
             created_ms: row.try_get("created_ms")?,
             units: count(row, "units")?,
             units_per_frame: count(row, "units_per_frame")?,

@@ -1,4 +1,4 @@
-//! Whose turn it is, as it is kept: a row for each account with a job that is not over.
+//! Whose turn it is, as it is kept: a row for each account with a job that is neither over nor failed.
 
 use super::db::{Db, query};
 use super::rows::{count, sql};
@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use tessera_farm_core::turn::Turn;
 use tessera_protocol::Tier;
 
-/// An account has a job.
+/// An account has a job, or one that goes on.
 pub(super) fn enter(db: &Db, owner: TokenId) -> Result<(), StoreError> {
     query("INSERT INTO turn (owner, due) VALUES ($1, 0) ON CONFLICT (owner) DO NOTHING")
         .bind(&owner.0[..])
@@ -15,7 +15,7 @@ pub(super) fn enter(db: &Db, owner: TokenId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A job of an account is over: without another one it stands in nobody's way.
+/// A job of an account is over or failed: without another one it stands in nobody's way.
 pub(super) fn leave(db: &Db, owner: TokenId) -> Result<(), StoreError> {
     query(
         "DELETE FROM turn WHERE owner = $1 AND NOT EXISTS \

@@ -23,7 +23,7 @@ pub(super) fn audited(
          WHERE result.job = $1 AND result.generation > $2 AND length(result.secret) = 32 \
          AND (rejection.lease IS NOT NULL \
          OR (result.audit = 1 AND ((frame.hash IS NOT NULL AND frame.approved = 1) \
-         OR job.state >= 2))) \
+         OR job.state IN (2, 3)))) \
          ORDER BY result.generation LIMIT $3",
     )
     .bind(&job.0[..])
@@ -42,7 +42,7 @@ pub(super) fn audited_lease(db: &Db, lease: LeaseId) -> Result<Option<Audited>, 
          WHERE result.lease = $1 AND length(result.secret) = 32 \
          AND (rejection.lease IS NOT NULL \
          OR (result.audit = 1 AND ((frame.hash IS NOT NULL AND frame.approved = 1) \
-         OR job.state >= 2)))",
+         OR job.state IN (2, 3))))",
     )
     .bind(&lease.0[..])
     .fetch_optional(db)?;

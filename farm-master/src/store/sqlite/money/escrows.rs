@@ -13,7 +13,7 @@ use tessera_protocol::{Amount, JobId};
 
 /// Jobs that have ended, nothing of which waits for a verdict or for the books.
 const OVER: &str = "SELECT job.id, job.owner, job.escrow FROM job \
-     WHERE job.escrow IN (1, 2) AND job.state >= 2 AND NOT EXISTS (SELECT 1 FROM result \
+     WHERE job.escrow IN (1, 2) AND job.state IN (2, 3) AND NOT EXISTS (SELECT 1 FROM result \
      WHERE result.job = job.id AND result.price > 0 \
      AND ((result.audit = 0 AND result.stored = 1) OR (result.audit = 1 AND result.posted = 0))) \
      ORDER BY job.seq LIMIT $1";
@@ -156,14 +156,14 @@ pub(in crate::store::sqlite) fn raise_ceiling(
     Ok(Raised::By { amount, was_short, job })
 }
 
-/// Jobs that go on, and whose escrow can be taken back before `until_ms`.
+/// Jobs that are not over, and whose escrow can be taken back before `until_ms`.
 pub(in crate::store::sqlite) fn expiring(
     db: &Db,
     until_ms: i64,
     limit: u32,
 ) -> Result<Vec<JobId>, StoreError> {
     let rows = query(
-        "SELECT id FROM job WHERE escrow = 1 AND state < 2 AND escrow_until_ms < $1 \
+        "SELECT id FROM job WHERE escrow = 1 AND state NOT IN (2, 3) AND escrow_until_ms < $1 \
          ORDER BY seq LIMIT $2",
     )
     .bind(until_ms)

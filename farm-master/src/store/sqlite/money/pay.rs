@@ -39,7 +39,7 @@ pub(in crate::store::sqlite) fn unbooked(db: &Db, limit: u32) -> Result<Vec<Audi
          JOIN job ON job.id = result.job \
          LEFT JOIN frame ON frame.job = result.job AND frame.frame = result.frame \
          WHERE result.posted = 0 AND result.audit = 1 AND result.price > 0 AND job.escrow = 1 \
-         AND ((frame.hash IS NOT NULL AND frame.approved = 1 AND job.short < 2) OR job.state >= 2) \
+         AND ((frame.hash IS NOT NULL AND frame.approved = 1 AND job.short < 2) OR job.state IN (2, 3)) \
          ORDER BY result.at_ms LIMIT $1",
     )
     .bind(limit)
