@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod frames;
 mod money;
 mod stream;
 
@@ -7,12 +8,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
-use tessera_protocol::job::FrameSpan;
 use tessera_protocol::settings::Background;
-use tessera_protocol::{
-    Amount, DeliveryId, FrameNumber, JobId, LeaseId, MasterId, NodeId, RayPrice, WebhookId,
-};
+use tessera_protocol::{Amount, DeliveryId, JobId, LeaseId, MasterId, NodeId, RayPrice, WebhookId};
 
+pub(crate) use frames::{FrameList, Frames};
 pub(crate) use money::{
     AcceptArgs, ApproveArgs, PayWith, ReclaimArgs, RejectArgs, TierArg, TopUpArgs, WalletArgs,
 };
@@ -104,6 +103,14 @@ pub(crate) enum Ask {
     Resume { job: JobId },
     /// Stop a job for good.
     Cancel { job: JobId },
+    /// Go on with a job that failed, or have nodes give back frames that do not get on.
+    Requeue {
+        /// The job.
+        job: JobId,
+        /// Frames that are not assembled, such as 3,7-9: whoever renders them now gives them back.
+        #[arg(long, value_name = "LIST")]
+        frames: Option<FrameList>,
+    },
     /// Fetch a job's pictures and film; what is there already is not fetched again.
     Download(DownloadArgs),
     /// Fetch a job's receipts, its scene and all sums, to be checked by `farm verify`.
@@ -407,22 +414,6 @@ impl FromStr for CameraArg {
     }
 }
 
-/// `12` or `1-48`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Frames(pub FrameSpan);
-
-impl FromStr for Frames {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.parse().map(FrameNumber).ok();
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        match (number(first), number(last)) {
-            (Some(first), Some(last)) if first <= last => Ok(Self(FrameSpan { first, last })),
-            _ => Err("expected a frame such as 12, or a span such as 1-48".into()),
-        }
-    }
-}
-
 /// `1920x1080`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
@@ -449,18 +440,6 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn frames_are_one_or_a_span_that_goes_forward() {
-        let span = |first, last| {
-            Ok(Frames(FrameSpan { first: FrameNumber(first), last: FrameNumber(last) }))
-        };
-        assert_eq!("12".parse(), span(12, 12));
-        assert_eq!("1-48".parse(), span(1, 48));
-        for text in ["", "-", "3-2", "1-", "a", "1-2-3", "4294967296"] {
-            assert!(text.parse::<Frames>().is_err(), "{text}");
-        }
     }
 
     #[test]

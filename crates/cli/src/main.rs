@@ -85,6 +85,10 @@ async fn answer(
         Ask::Pause { job } => inspect::print_state(&client.pause(job).await?, voice),
         Ask::Resume { job } => inspect::print_state(&client.resume(job).await?, voice),
         Ask::Cancel { job } => inspect::print_state(&client.cancel(job).await?, voice),
+        Ask::Requeue { job, frames } => {
+            let frames = frames.map(|list| list.0).unwrap_or_default();
+            inspect::print_state(&client.requeue(job, frames).await?, voice)
+        }
         Ask::Download(download) => commands::download::run(client, &download, voice).await,
         Ask::Receipt(receipt) => commands::receipt::fetch(client, &receipt, voice).await,
         Ask::Dispute(dispute) => commands::receipt::dispute(client, &dispute, voice).await,

@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 use tessera_protocol::house::HoursRequest;
 use tessera_protocol::house::hours::Hours;
-use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, UploadView, Why};
+use tessera_protocol::job::{
+    FramePage, FrameView, JobPage, JobSpec, JobView, RequeueRequest, UploadView, Why,
+};
 use tessera_protocol::log::{LogEntry, LogPage};
 use tessera_protocol::node::{NodePage, NodeView, NodeWish};
 use tessera_protocol::receipt::{Receipt, ReceiptPage};
@@ -113,6 +115,18 @@ impl Client {
     /// Stops a job for good.
     pub async fn cancel(&self, job: JobId) -> Result<JobView, ClientError> {
         self.act(job, "cancel").await
+    }
+
+    /// Has a job that failed go on. With `frames`, at most [`RequeueRequest::MAX_FRAMES`] that are not
+    /// assembled, whoever renders units of them now gives them back. Called once: a repeated call would take
+    /// back what was leased since the first.
+    pub async fn requeue(
+        &self,
+        job: JobId,
+        frames: Vec<FrameNumber>,
+    ) -> Result<JobView, ClientError> {
+        let request = self.transport.request(Method::POST, &format!("v1/jobs/{job}/requeue"));
+        self.transport.send_for_json(request.json(&RequeueRequest { frames })).await
     }
 
     /// Why a job stands where it stands.

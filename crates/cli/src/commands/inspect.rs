@@ -145,7 +145,7 @@ pub(crate) fn print_submitted(job: &JobView, voice: Voice) -> anyhow::Result<()>
     })
 }
 
-/// The answer to pause, resume and cancel.
+/// The answer to pause, resume, cancel and requeue.
 pub(crate) fn print_state(job: &JobView, voice: Voice) -> anyhow::Result<()> {
     voice.result(job, || {
         let why = job.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

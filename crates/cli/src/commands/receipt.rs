@@ -25,7 +25,7 @@ const AT_ONCE: usize = 4;
 /// Fetches a job's receipts and all that is needed to check them.
 pub(crate) async fn fetch(client: &Client, args: &ReceiptArgs, voice: Voice) -> anyhow::Result<()> {
     let job = client.job(args.job).await?;
-    if matches!(job.state, JobState::Active | JobState::Paused) {
+    if matches!(job.state, JobState::Active | JobState::Paused | JobState::Failed) {
         bail!("job {} has not ended: what is final of it grows still", job.id);
     }
     let receipts = client.receipts(job.id).await?;

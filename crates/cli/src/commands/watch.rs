@@ -85,7 +85,12 @@ async fn until_the_end(
                 let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                 match state {
                     JobState::Completed => return Ok(()),
-                    JobState::Failed => bail!("job {} failed{why}", job.id),
+                    JobState::Failed => {
+                        let id = job.id;
+                        bail!(
+                            "job {id} failed{why}; `farm requeue {id}` has it go on, `farm cancel {id}` ends it"
+                        )
+                    }
                     JobState::Cancelled => bail!("job {} was cancelled{why}", job.id),
                     JobState::Active | JobState::Paused if state != state_shown => {
                         state_shown = state;

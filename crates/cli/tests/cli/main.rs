@@ -2,5 +2,6 @@
 
 mod common;
 mod receipts;
+mod requeue;
 mod streams;
 mod whole_way;

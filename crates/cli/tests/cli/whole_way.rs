@@ -81,7 +81,9 @@ async fn each_failure_has_its_sentence_and_its_exit_status() {
         (1, farm.farm(&["submit", "not.glb"]).await, "neither a .glb"),
         (1, farm.farm(&["submit", "not.glb", "--spp", "0"]).await, "spp"),
         (2, farm.farm(&["submit", "not.glb", "--frames", "9-1"]).await, "1-48"),
+        (2, farm.farm(&["requeue", &none, "--frames", "9-1"]).await, "1-48"),
         (3, farm.farm(&["show", &none]).await, &none),
+        (3, farm.farm(&["requeue", &none]).await, &none),
         (4, farm.farm_with(&farm.address, "operator-00", &["jobs"]).await, "token"),
         (1, farm.farm_with("http://192.0.2.1", "t", &["jobs"]).await, "plain http"),
     ];
