@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Node } from '../api/types';
-import { nodeState, tileState } from './states';
+import type { Job, JobState, Node } from '../api/types';
+import { isOver, nodeState, tileState } from './states';
 
 const node: Node = {
   id: 'ab'.repeat(32),
@@ -31,6 +31,12 @@ describe('a node', () => {
     const late = node.last_seen_ms + 91_000;
     expect(nodeState({ ...node, units_leased: 3 }, late).text).toBe('Offline');
   });
+});
+
+it('a job that failed is not over', () => {
+  const states: JobState[] = ['active', 'paused', 'failed', 'completed', 'cancelled'];
+  const over = states.filter((state) => isOver({ state } as Job));
+  expect(over).toEqual(['completed', 'cancelled']);
 });
 
 it('a tile is verified only as a whole', () => {

@@ -54,6 +54,11 @@ export const JOB_STATES: Record<JobState, Shown> = {
   failed: { tone: 'bad', icon: 'alert', text: 'Failed' },
 };
 
+/** Whether nothing happens to a job any more. One that failed waits for its owner. */
+export function isOver(job: Job): boolean {
+  return job.state === 'completed' || job.state === 'cancelled';
+}
+
 /** A job's state; one that is paid for and has all its frames waits for its owner. */
 export function jobState(job: Job): Shown {
   const isMade = job.frames_done === job.frames_total;
