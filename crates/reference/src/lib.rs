@@ -9,9 +9,10 @@
 //!   same bits on every machine and with any number of threads.
 //! - Nothing here panics on a scene that was made to harm: [`Source::load`] reads under limits.
 //!
-//! Reading order: [`source`] → [`pixels`].
+//! Reading order: [`source`] → [`inputs`] (what a device reads of a frame) → [`pixels`].
 #![forbid(unsafe_code)]
 
+pub mod inputs;
 pub mod pixels;
 pub mod source;
 

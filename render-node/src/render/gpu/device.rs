@@ -2,11 +2,9 @@
 
 use super::super::RenderError;
 use super::spirv::{Exactness, FloatControls};
-use tessera_reference::PreparedFrame;
+pub use tessera_reference::inputs::{ARRAYS, Inputs, buffer_size};
 use tessera_shaders::layout::Slice;
 
-/// Storage buffers that the kernel reads; it writes one more.
-pub const ARRAYS: usize = 9;
 /// Bindings of the kernel: the frame and the slice, the arrays, and the sums last.
 pub const BINDINGS: usize = 2 + ARRAYS + 1;
 
@@ -101,46 +99,6 @@ impl From<DeviceError> for RenderError {
             error => Self::Device(error.to_string()),
         }
     }
-}
-
-/// A frame's bytes in the order of the kernel's bindings, the slice and the sums left out.
-#[derive(Debug)]
-pub struct Inputs<'a> {
-    /// The uniform.
-    pub frame: &'a [u8],
-    /// The storage buffers.
-    pub arrays: [&'a [u8]; ARRAYS],
-}
-
-impl<'a> Inputs<'a> {
-    /// Those of `frame`.
-    pub fn of(frame: &'a PreparedFrame) -> Self {
-        let (scene, accel) = (&frame.scene, &frame.accel);
-        Self {
-            frame: bytemuck::bytes_of(&scene.frame),
-            arrays: [
-                bytemuck::cast_slice(&scene.vertices),
-                bytemuck::cast_slice(&scene.triangles),
-                bytemuck::cast_slice(&accel.instances),
-                bytemuck::cast_slice(&scene.materials),
-                bytemuck::cast_slice(&scene.texels),
-                bytemuck::cast_slice(&scene.lights),
-                bytemuck::cast_slice(&scene.cells),
-                bytemuck::cast_slice(&accel.nodes),
-                bytemuck::cast_slice(&accel.leaves),
-            ],
-        }
-    }
-
-    /// What they take of a device's memory.
-    pub fn bytes(&self) -> u64 {
-        self.arrays.iter().chain([&self.frame]).map(|bytes| buffer_size(bytes.len() as u64)).sum()
-    }
-}
-
-/// The size of a buffer that holds `bytes`: no device binds an empty one.
-pub fn buffer_size(bytes: u64) -> u64 {
-    bytes.max(16).next_multiple_of(4)
 }
 
 /// Which of `names` is wanted: the one that is called so, or the first that contains it; where none is, why.
