@@ -2,22 +2,33 @@
 
 use crate::scene;
 use crate::settlement::ChainConfig;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tessera_ledger::CarryTerms;
 use tessera_protocol::job::JobSpec;
+use tessera_protocol::memory::SceneMemory;
 use tessera_protocol::node::ConformanceHash;
 use tessera_protocol::{Amount, FrameNumber, KernelId, PixelSum, QuoteSeed, RayPrice, SceneHash};
 use tessera_quote::Look;
 use tessera_reference::Pixel;
 
+/// What was seen in a scene that can be rendered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspected {
+    /// What will be missing from the picture, a sentence each.
+    pub warnings: Vec<String>,
+    /// What it takes of a node.
+    pub memory: SceneMemory,
+}
+
 /// Looks into a scene when a job is submitted: the `.glb`, the environment where the job has one,
-/// and the job. Answers what will be missing from the picture, a sentence each; or why the
-/// scene cannot be rendered at all, for people. It may take its time: it has its own thread.
+/// and the job. An error is why the scene cannot be rendered at all, for people. It may take its
+/// time: it has its own thread.
 pub type InspectScene =
-    Arc<dyn Fn(&Path, Option<&Path>, &JobSpec) -> Result<Vec<String>, String> + Send + Sync>;
+    Arc<dyn Fn(&Path, Option<&Path>, &JobSpec) -> Result<Inspected, String> + Send + Sync>;
 
 /// What was computed again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,7 +48,7 @@ pub mod settlement;
 pub mod store;
 mod sums;
 
-pub use config::{Config, InspectScene};
+pub use config::{Config, InspectScene, Inspected};
 
 use anyhow::{Context as _, bail};
 use app::App;

@@ -2,14 +2,15 @@
 
 pub mod shut_in;
 
-use crate::config::Probe;
+use crate::config::{Inspected, Probe};
 use std::path::Path;
 use std::sync::Arc;
 use tessera_protocol::job::JobSpec;
+use tessera_protocol::memory::SceneMemory;
 use tessera_protocol::node::ConformanceHash;
 use tessera_protocol::{FrameNumber, KernelId};
-use tessera_reference::Source;
-use tessera_scene::{Asset, Limits, View};
+use tessera_reference::inputs::Inputs;
+use tessera_reference::{PreparedFrame, Source};
 
 /// The kernel that this build was made with.
 pub fn kernel() -> KernelId {
@@ -27,39 +28,60 @@ pub fn conformance() -> anyhow::Result<Vec<ConformanceHash>> {
 /// Looks at a job's pixels with the kernel's twin, on one thread.
 pub fn prober() -> Probe {
     Arc::new(|glb, environment, spec, seed| {
-        let hdr = environment.map(read).transpose()?;
-        let source = Source::load(&read(glb)?, hdr.as_deref());
-        let mut source = source.map_err(|error| error.to_string())?;
+        let mut source = load(glb, environment)?;
         tessera_quote::look(&mut source, spec, seed, 1).map_err(|error| error.to_string())
     })
+}
+
+fn load(glb: &Path, environment: Option<&Path>) -> Result<Source, String> {
+    let hdr = environment.map(read).transpose()?;
+    Source::load(&read(glb)?, hdr.as_deref()).map_err(|error| error.to_string())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("the upload could not be read: {error}"))
 }
 
-/// Reads a job's scene and prepares its first and its last frame, as a node would. The master has it done in a process
-/// of its own: see [`shut_in`].
+/// Reads a job's scene and prepares its first and its last frame, as a node would, with all that a device
+/// reads of them. What that takes of main memory is what this process took at most since it began: so the
+/// master has it done in a process of its own, see [`shut_in`].
 pub fn inspect(
     glb: &Path,
     environment: Option<&Path>,
     spec: &JobSpec,
-) -> Result<Vec<String>, String> {
-    let hdr = environment.map(read).transpose()?;
-    let asset = Asset::load(&read(glb)?, hdr.as_deref(), &Limits::default())
-        .map_err(|error| error.to_string())?;
-    let view = View::from(&spec.settings);
-    for frame in [spec.frames.first, spec.frames.last] {
-        prepare(&asset, &view, spec, frame)?;
-    }
-    Ok(asset.report().warnings.iter().map(ToString::to_string).collect())
+) -> Result<Inspected, String> {
+    let mut source = load(glb, environment)?;
+    let (first, last) = (spec.frames.first, spec.frames.last);
+    // Both are kept: a node has the frame before it still while it prepares the next.
+    let one = prepare(&mut source, spec, first)?;
+    let other = (first != last).then(|| prepare(&mut source, spec, last)).transpose()?;
+    let frames = [Some(one), other];
+    let device_bytes = frames.iter().flatten().map(|frame| Inputs::of(frame).bytes()).max();
+    Ok(Inspected {
+        warnings: source.report().warnings.iter().map(ToString::to_string).collect(),
+        memory: SceneMemory {
+            host_bytes: most_resident_bytes(),
+            device_bytes: device_bytes.unwrap_or(0),
+        },
+    })
 }
 
-fn prepare(asset: &Asset, view: &View, spec: &JobSpec, frame: FrameNumber) -> Result<(), String> {
-    match asset.frame(view, frame.0, spec.time_s(frame)) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("frame {frame}: {error}")),
-    }
+fn prepare(
+    source: &mut Source,
+    spec: &JobSpec,
+    frame: FrameNumber,
+) -> Result<PreparedFrame, String> {
+    let prepared = source.frame(&spec.settings, frame, spec.time_s(frame));
+    prepared.map_err(|error| format!("frame {frame}: {error}"))
+}
+
+/// What this process had in main memory at most, 0 where the system does not say. Not by `getrusage`: that
+/// counts what the process held before it became this program, too.
+fn most_resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+    let kilobytes = peak.and_then(|peak| peak.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0).saturating_mul(1 << 10)
 }
 
 #[cfg(test)]
@@ -89,7 +111,10 @@ mod tests {
         let file = folder.path().join("scene.glb");
         let scene = tessera_scenes::conformance().swap_remove(0);
         std::fs::write(&file, &scene.glb).unwrap();
-        assert_eq!(inspect(&file, None, &spec(None)), Ok(vec![]));
+        let seen = inspect(&file, None, &spec(None)).unwrap();
+        assert_eq!(seen.warnings, [""; 0]);
+        assert!(seen.memory.device_bytes > 0);
+        assert!(seen.memory.host_bytes > seen.memory.device_bytes, "the program itself, too");
         let no_camera = inspect(&file, None, &spec(Some(99))).unwrap_err();
         assert!(no_camera.contains("camera 99"), "{no_camera}");
         std::fs::write(&file, &scene.glb[..40]).unwrap();

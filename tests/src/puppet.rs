@@ -79,7 +79,7 @@ impl Puppet {
         wait_ms: u64,
         ask: Option<RayPrice>,
     ) -> Result<Option<LeaseGrant>, ClientError> {
-        let ask = LeaseRequest { kernel: kernel_id(), samples_wanted, wait_ms, ask };
+        let ask = LeaseRequest { kernel: kernel_id(), samples_wanted, wait_ms, ask, memory: None };
         self.client.lease(&ask).await
     }
 

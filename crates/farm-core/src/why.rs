@@ -1,6 +1,7 @@
 //! Why a job stands where it stands.
 
 use tessera_protocol::job::{JobState, UnitCounts, Why};
+use tessera_protocol::memory::MemoryLack;
 
 /// What is known of a job and of the farm around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,10 @@ pub struct Situation {
     pub last_failure: Option<String>,
     /// Nodes heard of lately.
     pub nodes_online: u64,
-    /// Those among them that may have this job, by its kernel and its class.
+    /// Those among them that may have this job, by its kernel, its class and the memory of its scene.
     pub nodes_fit: u64,
+    /// What the nearest lacks of those that may have it but for its scene's memory.
+    pub memory_lack: Option<MemoryLack>,
     /// Jobs of the same account with free units that are served first.
     pub jobs_ahead: u64,
     /// Other accounts that have jobs with free units: nodes are shared out among all of them.
@@ -142,6 +145,11 @@ fn why_free_units_wait(situation: &Situation) -> Option<Why> {
             format!("{free} and no node is online: start one with `render-node run`."),
         );
     }
+    if situation.nodes_fit == 0
+        && let Some(lack) = &situation.memory_lack
+    {
+        return why("no_node_has_memory", no_node_has(lack, situation.units.free));
+    }
     if situation.nodes_fit == 0 {
         return why(
             "no_fitting_nodes",
@@ -179,6 +187,18 @@ fn why_free_units_wait(situation: &Situation) -> Option<Why> {
             1 => format!("{free} for the one node that fits to ask for more."),
             many => format!("{free} for one of {many} nodes to ask for more."),
         },
+    )
+}
+
+fn no_node_has(lack: &MemoryLack, free_units: u64) -> String {
+    format!(
+        "{} and {} {} of {}, and the most that a node has free is {}: start a larger one, or make the scene \
+         smaller, its textures first.",
+        of_units(free_units, "waits", "wait"),
+        of(free_units, "needs", "need"),
+        lack.needs(),
+        if lack.of_device { "a device's memory" } else { "a node's memory" },
+        lack.free(),
     )
 }
 
@@ -222,6 +242,7 @@ mod tests {
             last_failure: None,
             nodes_online: 2,
             nodes_fit: 1,
+            memory_lack: None,
             jobs_ahead: 0,
             accounts_beside: 0,
             wanting_second: 0,
@@ -267,6 +288,26 @@ mod tests {
         let alone = Situation { units: one, nodes_fit: 0, nodes_online: 1, ..active() };
         let sentence = explain(&alone).swap_remove(0).sentence;
         assert!(sentence.starts_with("1 unit waits and not the one node online may"), "{sentence}");
+    }
+
+    #[test]
+    fn memory_is_named_where_nothing_else_is_lacking() {
+        let lack = MemoryLack {
+            of_device: false,
+            needs_bytes: (3 << 30) + (1 << 28),
+            free_bytes: 2 << 30,
+        };
+        let small = Situation { nodes_fit: 0, memory_lack: Some(lack), ..active() };
+        let why = explain(&small).swap_remove(0);
+        assert_eq!(why.code, "no_node_has_memory");
+        let sentence = "3 units wait and need 3.3 GiB of a node's memory, and the most that a node has \
+                        free is 2.0 GiB: start a larger one, or make the scene smaller, its textures first.";
+        assert_eq!(why.sentence, sentence);
+        let of_device = MemoryLack { of_device: true, ..lack };
+        let why = explain(&Situation { memory_lack: Some(of_device), ..small.clone() });
+        assert!(why[0].sentence.contains("3.3 GiB of a device's memory"), "{why:?}");
+        let another_fits = Situation { nodes_fit: 1, ..small };
+        assert_eq!(codes(&another_fits)[0], "nodes_busy");
     }
 
     #[test]

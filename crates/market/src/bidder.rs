@@ -1,5 +1,6 @@
 //! What is known of those who ask, and of what is asked for.
 
+use tessera_protocol::memory::{FreeMemory, SceneMemory};
 use tessera_protocol::node::{DeviceClass, NodeRecord};
 use tessera_protocol::{Amount, KernelId, NodeId, RayPrice, Tier};
 
@@ -26,6 +27,8 @@ pub struct Bidder {
     pub class: DeviceClass,
     /// The kernel that it runs.
     pub kernel: KernelId,
+    /// What it says that it has free; `None` where it says nothing.
+    pub memory: Option<FreeMemory>,
 }
 
 /// Work that is to be leased.
@@ -41,13 +44,16 @@ pub struct Order {
     pub kernel: KernelId,
     /// Least that a node vouches with for it.
     pub min_stake: Amount,
+    /// What its scene takes.
+    pub memory: SceneMemory,
 }
 
 impl Order {
-    /// The usual order: standard, exact, and open to nodes without a stake.
+    /// The usual order: standard, exact, of a scene of any size, and open to nodes without a stake.
     pub fn new(max_price: RayPrice, kernel: KernelId) -> Self {
         let (tier, class) = (Tier::Standard, DeviceClass::Exact);
-        Self { max_price, tier, class, kernel, min_stake: Amount::ZERO }
+        let memory = SceneMemory::default();
+        Self { max_price, tier, class, kernel, min_stake: Amount::ZERO, memory }
     }
 }
 
@@ -64,6 +70,7 @@ impl Bidder {
             has_scene: false,
             class: DeviceClass::Exact,
             kernel,
+            memory: None,
         }
     }
 

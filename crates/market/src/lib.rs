@@ -27,18 +27,20 @@
 //! assert_eq!(decision.losers[1].why.code, "price_above_maximum");
 //! ```
 //!
-//! Reading order: [`bidder`] → [`qualify`] → [`weigh`](mod@weigh) → [`auction`](mod@auction) →
-//! [`curve`] (what a node asks that has no mind of its own).
+//! Reading order: [`bidder`] → [`memory`] → [`qualify`] → [`weigh`](mod@weigh) →
+//! [`auction`](mod@auction) → [`curve`] (what a node asks that has no mind of its own).
 #![forbid(unsafe_code)]
 
 pub mod auction;
 pub mod bidder;
 pub mod curve;
+pub mod memory;
 pub mod qualify;
 pub mod weigh;
 
 pub use auction::{Decision, Loser, Reason, auction, may_take};
 pub use bidder::{Bidder, Order};
 pub use curve::suggest;
+pub use memory::Room;
 pub use qualify::{Unqualified, qualifies};
 pub use weigh::{Surcharge, Weighed, Weights, weigh};

@@ -6,10 +6,12 @@
 //! | standard | any that is not barred | 3 |
 //! | priority | proven, and nothing rejected that is not past | 0 |
 //!
-//! For every tier: the job's kernel and class, a stake of at least its least, and an ask of at most its
-//! maximum.
+//! For every tier: the job's kernel and class, memory that holds its scene, a stake of at least its
+//! least, and an ask of at most its maximum.
 
 use crate::bidder::{Bidder, Order};
+use crate::memory::Room;
+use tessera_protocol::memory::MemoryLack;
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{Amount, RayPrice, Tier};
 
@@ -22,6 +24,13 @@ pub enum Unqualified {
     /// It cannot be exact.
     #[error("the job is exact, and this node's device is not: it may have tolerant work")]
     Class,
+    /// The scene does not fit into its memory.
+    #[error(
+        "the job's scene needs {} of {}, and this node has {} free: end what else takes it, or run the node \
+         where there is more",
+        .0.needs(), memory_of(.0), .0.free()
+    )]
+    Memory(MemoryLack),
     /// Its record ends its work.
     #[error("too many of its results were rejected: it gets no more work")]
     Barred,
@@ -70,6 +79,7 @@ impl Unqualified {
         match self {
             Self::Kernel => "wrong_kernel",
             Self::Class => "wrong_class",
+            Self::Memory(_) => "scene_too_large",
             Self::Barred => "barred",
             Self::NotProven { .. } => "not_proven",
             Self::Drops { .. } => "drops_leases",
@@ -77,6 +87,10 @@ impl Unqualified {
             Self::Price { .. } => "price_above_maximum",
         }
     }
+}
+
+fn memory_of(lack: &MemoryLack) -> &'static str {
+    if lack.of_device { "its device's memory" } else { "memory" }
 }
 
 /// Most leases that a node may have abandoned in a row.
@@ -107,6 +121,9 @@ pub fn qualifies(bidder: &Bidder, order: &Order) -> Result<(), Unqualified> {
     if tier == Tier::Priority && !record.proven {
         return Err(Unqualified::NotProven { tier, lacks: "too little of its work was verified" });
     }
+    if let Some(lack) = Room::of(bidder.memory).lacks(&order.memory) {
+        return Err(Unqualified::Memory(lack));
+    }
     let (abandoned, most) = (record.abandoned, most_abandoned(tier));
     if abandoned > most {
         return Err(Unqualified::Drops { abandoned, tier, most });
@@ -123,6 +140,7 @@ pub fn qualifies(bidder: &Bidder, order: &Order) -> Result<(), Unqualified> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_protocol::memory::{FreeMemory, SceneMemory};
     use tessera_protocol::node::NodeRecord;
     use tessera_protocol::{KernelId, NodeId};
 
@@ -134,6 +152,11 @@ mod tests {
 
     fn good() -> Bidder {
         Bidder { stake: Amount(5), ..Bidder::proven(NodeId([2; 32]), RayPrice(10), KERNEL) }
+    }
+
+    /// An order of a scene that takes 30 bytes, and 12 of the device.
+    fn large() -> Order {
+        Order { memory: SceneMemory { host_bytes: 30, device_bytes: 12 }, ..order() }
     }
 
     #[test]
@@ -150,8 +173,29 @@ mod tests {
         assert_eq!(code(&poor, &order()), "stake_too_small");
         let dear = Bidder { asks: RayPrice(11), ..good };
         assert_eq!(code(&dear, &order()), "price_above_maximum");
+        let small = FreeMemory { host_bytes: 29, device_bytes: Some(12) };
+        let small = Bidder { memory: Some(small), ..good };
+        assert_eq!(code(&small, &large()), "scene_too_large");
+        assert_eq!(qualifies(&good, &large()), Ok(()), "what it has is not known");
         let both = Bidder { barred: true, ..dear };
         assert_eq!(code(&both, &order()), "barred", "what it cannot change comes first");
+    }
+
+    #[test]
+    fn whose_memory_is_too_small_reads_how_much_it_takes() {
+        let gib = 1 << 30;
+        let memory = SceneMemory { host_bytes: 3 * gib, device_bytes: 2 * gib };
+        let order = Order { memory, ..order() };
+        let said = |device_bytes| {
+            let memory = Some(FreeMemory { host_bytes: 4 * gib, device_bytes });
+            qualifies(&Bidder { memory, ..good() }, &order).map_err(|reason| reason.to_string())
+        };
+        let shared = said(None).unwrap_err();
+        assert!(shared.contains("needs 5.0 GiB of memory, and this node has 4.0 GiB"), "{shared}");
+        let own = said(Some(gib)).unwrap_err();
+        assert!(own.contains("needs 2.0 GiB of its device's memory"), "{own}");
+        assert!(own.contains("has 1.0 GiB free"), "{own}");
+        assert_eq!(said(Some(2 * gib)), Ok(()));
     }
 
     #[test]

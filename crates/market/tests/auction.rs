@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tessera_market::{
     Bidder, Decision, Order, Reason, Weights, auction, may_take, qualifies, weigh,
 };
+use tessera_protocol::memory::{FreeMemory, SceneMemory};
 use tessera_protocol::node::{DeviceClass, NodeRecord};
 use tessera_protocol::{Amount, KernelId, NodeId, RayPrice, Tier};
 
@@ -93,6 +94,22 @@ fn equals_are_parted_by_surcharge_and_then_by_key() {
 }
 
 #[test]
+fn who_cannot_hold_the_scene_outbids_nobody() {
+    let large = Order { memory: SceneMemory { host_bytes: 8, device_bytes: 8 }, ..order(10) };
+    let cheap = |host_bytes| {
+        let memory = Some(FreeMemory { host_bytes, device_bytes: None });
+        Bidder { memory, ..best(1, 5) }
+    };
+    let dear = best(2, 9);
+    assert_eq!(may_take(&dear, &large, &[cheap(15)]), Ok(RayPrice(9)));
+    let small = may_take(&cheap(15), &large, &[dear]).map_err(|why| why.code());
+    assert_eq!(small, Err("scene_too_large"));
+    let outbid = may_take(&dear, &large, &[cheap(16)]).map_err(|why| why.code());
+    assert_eq!(outbid, Err("outbid"), "this one can");
+    assert_eq!(winner(&auction(&[cheap(15), dear], &large)), Some((node(2), RayPrice(9))));
+}
+
+#[test]
 fn without_anybody_that_qualifies_nobody_wins() {
     assert_eq!(auction(&[], &order(10)).winner, None);
     let decision = auction(&[best(1, 11), best(2, 12)], &order(10));
@@ -108,8 +125,12 @@ fn any_bidder() -> impl Strategy<Value = Bidder> {
     let price = prop_oneof![0..20_u64, any::<u64>()];
     let speed = prop::option::of(any::<u64>().prop_map(|speed| speed >> (speed % 64)));
     let odds = (prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.1));
-    (any::<u8>(), price, 0..200_000_000_u64, record, speed, odds).prop_map(
-        |(n, asks, stake, record, rays_per_s, (barred, has_scene, tolerant))| Bidder {
+    let memory = prop::option::of((0..20_u64, prop::option::of(0..20_u64)));
+    let memory = memory.prop_map(|free| {
+        free.map(|(host_bytes, device_bytes)| FreeMemory { host_bytes, device_bytes })
+    });
+    (any::<u8>(), price, 0..200_000_000_u64, record, speed, odds, memory).prop_map(
+        |(n, asks, stake, record, rays_per_s, (barred, has_scene, tolerant), memory)| Bidder {
             node: node(n),
             asks: RayPrice(asks),
             stake: Amount(stake),
@@ -119,6 +140,7 @@ fn any_bidder() -> impl Strategy<Value = Bidder> {
             has_scene,
             class: if tolerant { DeviceClass::Tolerant } else { DeviceClass::Exact },
             kernel: KERNEL,
+            memory,
         },
     )
 }
@@ -127,12 +149,17 @@ fn any_order() -> impl Strategy<Value = Order> {
     let tier = prop_oneof![Just(Tier::Economy), Just(Tier::Standard), Just(Tier::Priority)];
     let class = prop_oneof![Just(DeviceClass::Exact), Just(DeviceClass::Tolerant)];
     let price = prop_oneof![0..30_u64, any::<u64>()];
-    (price, tier, class, 0..50_000_000_u64).prop_map(|(max_price, tier, class, stake)| Order {
-        tier,
-        class,
-        min_stake: Amount(stake),
-        ..order(max_price)
-    })
+    let memory = (0..10_u64, 0..10_u64)
+        .prop_map(|(host_bytes, device_bytes)| SceneMemory { host_bytes, device_bytes });
+    (price, tier, class, 0..50_000_000_u64, memory).prop_map(
+        |(max_price, tier, class, stake, memory)| Order {
+            tier,
+            class,
+            min_stake: Amount(stake),
+            memory,
+            ..order(max_price)
+        },
+    )
 }
 
 /// Some bidders, each with a key of its own.

@@ -1,5 +1,6 @@
 //! What a node is given to do.
 
+use crate::memory::FreeMemory;
 use crate::settings::RenderSettings;
 use crate::terms::Terms;
 use crate::{
@@ -22,6 +23,9 @@ pub struct LeaseRequest {
     /// What the node asks for 10^9 factored rays; `None` where it takes what the farm suggests.
     #[serde(default)]
     pub ask: Option<RayPrice>,
+    /// What memory the node has free now; `None` where it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<FreeMemory>,
 }
 
 impl LeaseRequest {

@@ -7,7 +7,7 @@
 //! are constants beside the types they bound. Hashes and keys are lower-case hexadecimal in JSON.
 //!
 //! Reading order: [`ids`] → [`sums`] (what a pixel is) → [`tile`] (how a frame is cut) →
-//! [`settings`] → [`job`] → [`lease`] (what a node is given) → [`terms`] (what it is promised) → [`tree`] and [`commit`] (what it signs) →
+//! [`settings`] → [`job`] → [`memory`] (what its scene takes) → [`lease`] (what a node is given) → [`terms`] (what it is promised) → [`tree`] and [`commit`] (what it signs) →
 //! [`submit`] (how results travel) → [`verdict`] → [`receipt`] → [`audit`] (who looks) → [`node`] → [`house`] (whose guest it is) → [`money`] → [`finance`] → [`stream`] (live video) → [`webhook`] (who is told) → [`mosaic`] (a frame under way) → [`token`] (who may do what) → [`account`] (who people are) → [`address`]
 //! (what the internet is) → [`tus`] (how files come in) → [`problem`] (how a refusal is said) → [`release`] (which programs nodes take).
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ pub mod ids;
 pub mod job;
 pub mod lease;
 pub mod log;
+pub mod memory;
 pub mod money;
 pub mod mosaic;
 pub mod node;

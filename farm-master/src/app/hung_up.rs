@@ -6,7 +6,7 @@ use super::live::Beaten;
 use crate::auth::{Token, TokenId};
 use crate::blobs::Folder;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Inspected};
 use crate::referee;
 use crate::routes::router;
 use crate::store::Store as _;
@@ -51,7 +51,7 @@ struct Stage {
 impl Stage {
     async fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let inspect = Arc::new(|_: &_, _: Option<&_>, _: &_| Ok(vec![]));
+        let inspect = Arc::new(|_: &_, _: Option<&_>, _: &_| Ok(Inspected::default()));
         let kernel = KernelId([7; 32]);
         let mut config =
             Config::new(folder.path().into(), kernel, vec![], inspect, referee::referee(1));

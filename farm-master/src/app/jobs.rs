@@ -3,6 +3,7 @@
 use super::App;
 use crate::auth::Artist;
 use crate::blobs::Key;
+use crate::config::Inspected;
 use crate::problem::{Code, Refusal};
 use crate::store::mosaic::Logged;
 use crate::store::{Changed, Creation, NewJob, Requeued, StoreError};
@@ -12,9 +13,11 @@ use std::time::Duration;
 use tessera_farm_core::job::{JobChange, has_ended};
 use tessera_farm_core::plan::Plan;
 use tessera_farm_core::why::{Situation, explain};
+use tessera_market::Room;
 use tessera_protocol::job::{FramePage, FrameView, JobPage, JobSpec, JobView, RequeueRequest, Why};
 use tessera_protocol::lease::LeaseRequest;
 use tessera_protocol::log::{LogEntry, LogPage};
+use tessera_protocol::memory::MemoryLack;
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{BlobHash, FrameNumber, JobId};
 
@@ -39,7 +42,7 @@ impl App {
                 "Nodes of this farm are paid: ask for a quote, deposit its ceiling and accept it.",
             ));
         }
-        let warnings = self.inspect(artist, &spec).await?;
+        let Inspected { warnings, memory } = self.inspect(artist, &spec).await?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(Refusal::internal)?;
         let new = NewJob {
@@ -48,6 +51,7 @@ impl App {
             spec,
             kernel: self.config.kernel,
             warnings,
+            memory,
             idempotency,
             now_ms: self.clock.now_ms(),
         };
@@ -69,7 +73,7 @@ impl App {
         self: &Arc<Self>,
         artist: &Artist,
         spec: &JobSpec,
-    ) -> Result<Vec<String>, Refusal> {
+    ) -> Result<Inspected, Refusal> {
         spec.validate().map_err(|error| {
             Refusal::new(Code::SettingsRefused, format!("{error}; nothing was submitted."))
         })?;
@@ -220,6 +224,7 @@ impl App {
             .failed_ms
             .map_or(0, |failed_ms| failed_ms.saturating_add(in_ms(self.config.keep_failed)));
         let (mut nodes_online, mut nodes_fit) = (0, 0);
+        let mut lacks = Vec::new();
         let mut after = None;
         loop {
             let page = self.store.nodes(None, after, 200).await?;
@@ -229,8 +234,13 @@ impl App {
                 nodes_online += 1;
                 let class = self.class_now(node);
                 let may = class == Some(DeviceClass::Exact) || class == Some(job.spec.class);
-                let fits = may && node.device.kernel == waiting.kernel;
-                nodes_fit += u64::from(fits);
+                if !may || node.device.kernel != waiting.kernel {
+                    continue;
+                }
+                match Room::of(self.heard.memory(node.id)).lacks(&waiting.memory) {
+                    None => nodes_fit += 1,
+                    Some(lack) => lacks.push(lack),
+                }
             }
         }
         Ok(explain(&Situation {
@@ -243,6 +253,7 @@ impl App {
             last_failure: waiting.last_failure,
             nodes_online,
             nodes_fit,
+            memory_lack: lacks.into_iter().min_by_key(MemoryLack::missing_bytes),
             jobs_ahead: waiting.jobs_ahead,
             accounts_beside: waiting.accounts_beside,
             wanting_second: waiting.wanting_second,

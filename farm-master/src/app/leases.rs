@@ -15,6 +15,7 @@ use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::house::NodeReport;
 use tessera_protocol::job::Why;
 use tessera_protocol::lease::{GiveBackRequest, HeartbeatView, LeaseGrant, LeaseRequest};
+use tessera_protocol::memory::FreeMemory;
 use tessera_protocol::node::{DeviceClass, NodeWish};
 use tessera_protocol::terms::Promise;
 use tessera_protocol::{Amount, BlobHash, JobId, LeaseId, NodeId};
@@ -39,6 +40,8 @@ pub(crate) struct Heard {
     nodes: Mutex<HashMap<NodeId, i64>>,
     /// What nodes said of their machines, and when.
     reports: Mutex<HashMap<NodeId, (i64, NodeReport)>>,
+    /// What nodes said that they have free, when they asked for work last.
+    memory: Mutex<HashMap<NodeId, FreeMemory>>,
     /// Uploads that nodes were sent, the newest last.
     sent: Mutex<HashMap<NodeId, VecDeque<BlobHash>>>,
 }
@@ -87,6 +90,20 @@ impl Heard {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         let (at_ms, report) = reports.get(&node)?;
         (now_ms - at_ms <= REPORT_STANDS_MS).then(|| report.clone())
+    }
+
+    /// Notes what a node that asks for work has free, if it says so.
+    fn note_memory(&self, node: NodeId, free: Option<FreeMemory>) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        match free {
+            Some(free) => memory.insert(node, free),
+            None => memory.remove(&node),
+        };
+    }
+
+    /// What a node had free when it asked for work last; `None` where that is not known.
+    pub(super) fn memory(&self, node: NodeId) -> Option<FreeMemory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
     }
 
     /// This node is sent an upload.
@@ -184,6 +201,7 @@ impl App {
     ) -> Result<Option<LeaseGrant>, Refusal> {
         self.need_kernel(request.kernel)?;
         self.heard.note_node(node, self.clock.now_ms());
+        self.heard.note_memory(node, request.memory);
         let wait = Duration::from_millis(request.wait_ms.min(LeaseRequest::MAX_WAIT_MS));
         let until = Instant::now() + wait;
         let mut work = self.hints.work.subscribe();
@@ -252,7 +270,8 @@ impl App {
         let asks = request.ask.or(suggested).unwrap_or(self.config.suggested_price);
         let stake = self.settlement.as_ref().map_or(Amount::ZERO, |one| one.stake(node));
         let new = Bidder::new(node, asks, request.kernel);
-        Ok((Bidder { class, record, stake, rays_per_s, ..new }, wish))
+        let memory = request.memory;
+        Ok((Bidder { class, record, stake, rays_per_s, memory, ..new }, wish))
     }
 
     /// What a node may have, and what it is weighed by; why it may have nothing, otherwise.

@@ -4,6 +4,7 @@
 use super::App;
 use crate::auth::Artist;
 use crate::blobs::Key;
+use crate::config::Inspected;
 use crate::problem::{Code, Refusal};
 use crate::settlement::Settlement;
 use crate::store::Creation;
@@ -46,7 +47,7 @@ impl App {
                 "At a price of 0 nobody works; leave it out to take what the farm suggests.",
             ));
         }
-        let warnings = self.inspect(artist, &spec).await?;
+        let Inspected { warnings, memory } = self.inspect(artist, &spec).await?;
         // Drawn now, when scene and settings stand: nobody could know where it is looked.
         let mut secret = QuoteSecret([0; 32]);
         getrandom::fill(&mut secret.0).map_err(Refusal::internal)?;
@@ -72,7 +73,7 @@ impl App {
         let quote = Quote::issue(&self.key, terms, secret, kernel);
         let view = QuoteView { id: terms.id(), quote, outlook, job: None };
         let owner = artist.id();
-        let kept = KeptQuote { owner, spec, tier, warnings, view: view.clone() };
+        let kept = KeptQuote { owner, spec, tier, warnings, memory, view: view.clone() };
         self.store.keep_quote(kept, now_ms).await?;
         Ok(view)
     }

@@ -8,7 +8,7 @@
 //! What was read well once is read again in the master, for quotes and audits: the same bytes, of the same length,
 //! by the same code, so it takes what it took here.
 
-use crate::config::InspectScene;
+use crate::config::{InspectScene, Inspected};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::io::{Read as _, Write as _};
@@ -41,8 +41,8 @@ impl Default for SceneLimits {
 /// What the child says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Found {
-    /// The scene can be rendered; what will be missing.
-    Warnings(Vec<String>),
+    /// The scene can be rendered.
+    Seen(Inspected),
     /// It cannot, and why.
     Refused(String),
 }
@@ -57,7 +57,7 @@ pub fn inspector(program: PathBuf, limits: SceneLimits) -> InspectScene {
         let answer = converse(&mut child, spec);
         let status = child.wait().map_err(|error| cannot("read", error))?;
         match answer {
-            Ok(Found::Warnings(warnings)) => Ok(warnings),
+            Ok(Found::Seen(seen)) => Ok(seen),
             Ok(Found::Refused(reason)) => Err(reason),
             Err(error) => Err(why_it_ended(status, limits, &error)),
         }
@@ -145,7 +145,7 @@ pub fn answer(arguments: &Arguments) -> anyhow::Result<()> {
     limit(Resource::Core, 0)?;
     let spec: JobSpec = serde_json::from_reader(std::io::stdin().lock())?;
     let found = match super::inspect(&arguments.scene, arguments.environment.as_deref(), &spec) {
-        Ok(warnings) => Found::Warnings(warnings),
+        Ok(seen) => Found::Seen(seen),
         Err(reason) => Found::Refused(reason),
     };
     println!("{}", serde_json::to_string(&found)?);

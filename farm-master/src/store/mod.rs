@@ -33,6 +33,7 @@ use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::house::SetHours;
 use tessera_protocol::job::{FrameView, JobEvent, JobSpec, JobView, Why};
 use tessera_protocol::lease::Unit;
+use tessera_protocol::memory::SceneMemory;
 use tessera_protocol::node::{DeviceClass, DeviceView, NodeRecord, NodeView, NodeWish};
 use tessera_protocol::submit::SubmitView;
 use tessera_protocol::{
@@ -80,6 +81,8 @@ pub struct NewJob {
     pub kernel: KernelId,
     /// What its owner should know about the scene.
     pub warnings: Vec<String>,
+    /// What its scene takes of a node.
+    pub memory: SceneMemory,
     /// The caller's key and the hash of what it sent under it.
     pub idempotency: Option<(String, [u8; 32])>,
     /// Now.
@@ -328,6 +331,8 @@ pub struct Asker {
 pub struct Waiting {
     /// The kernel that the job pins.
     pub kernel: KernelId,
+    /// What its scene takes of a node.
+    pub memory: SceneMemory,
     /// Units whose lease ended without a result and that are not verified.
     pub failing: u64,
     /// What the last of them failed of.

@@ -10,6 +10,7 @@ use tessera_ledger::{
 use tessera_protocol::commit::{Commit, SignatureBytes};
 use tessera_protocol::finance::{ChainAddress, EarningsView, JobPayout, PayoutState, PayoutView};
 use tessera_protocol::job::{JobSpec, JobView};
+use tessera_protocol::memory::SceneMemory;
 use tessera_protocol::quote::QuoteView;
 use tessera_protocol::{
     Amount, JobId, KernelId, LeaseId, NodeId, QuoteId, RayPrice, SceneFactor, Tier,
@@ -39,6 +40,8 @@ pub struct KeptQuote {
     pub tier: Tier,
     /// What its owner should know about the scene.
     pub warnings: Vec<String>,
+    /// What its scene takes of a node.
+    pub memory: SceneMemory,
     /// What was said and signed.
     pub view: QuoteView,
 }

@@ -17,6 +17,7 @@ mod kill_live;
 mod ladders;
 mod large_job;
 mod long_session;
+mod memory;
 mod money;
 mod mosaic;
 mod openapi;

@@ -14,7 +14,7 @@ use tessera_farm_master::store::money::{
 };
 use tessera_farm_master::store::sqlite::Sqlite;
 use tessera_farm_master::store::{
-    ApprovalStore as _, Creation, MoneyStore as _, ProofStore as _, Store as _,
+    ApprovalStore as _, Creation, Leased, MoneyStore as _, ProofStore as _, Store as _,
 };
 use tessera_ledger::{Account, CarryTerms, Cause, FeeTerms, Payer, Purse, Verified};
 use tessera_protocol::commit::{AuditSecret, Commit, NodeKey, SignatureBytes, UnitResult};
@@ -22,6 +22,7 @@ use tessera_protocol::finance::{
     ChainAddress, FarmView, LedgerView, PayoutPage, PayoutState, QuoteRequest,
 };
 use tessera_protocol::job::{JobSpec, JobState, JobView, Why};
+use tessera_protocol::memory::{FreeMemory, SceneMemory};
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::quote::{FrameRays, Outlook, Quote, QuoteTerms, QuoteView};
 use tessera_protocol::receipt::Receipt;
@@ -172,6 +173,7 @@ fn quote_of(owner: TokenId, spec: JobSpec, ceiling: u64) -> KeptQuote {
         spec,
         tier: Tier::Standard,
         warnings: vec![],
+        memory: SceneMemory::default(),
         view: QuoteView { id: terms.id(), quote, outlook, job: None },
     }
 }
@@ -211,6 +213,28 @@ async fn work(store: &Sqlite, number: u64) -> Option<LeaseId> {
     store.enter(store::result(granted.lease.id, 1)).await.unwrap();
     store.settle(granted.lease.id, store::RIGHT, 4000).await.unwrap();
     Some(granted.lease.id)
+}
+
+#[tokio::test]
+async fn the_job_of_a_quote_takes_what_was_measured_for_the_quote() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store::open(&folder);
+    let memory = SceneMemory { host_bytes: 30, device_bytes: 12 };
+    let quote = KeptQuote { memory, ..quote(1_000) };
+    store.keep_quote(quote.clone(), 1).await.unwrap();
+    let kept = store.quote(quote.view.id).await.unwrap().unwrap();
+    assert_eq!(kept.memory, memory);
+    let job = accept_quote(&store, kept).await;
+    assert_eq!(store.waiting(job).await.unwrap().memory, memory);
+    let mut ask = store::ask(1, 1, 1);
+    ask.bidder.asks = RayPrice(100_000_000);
+    ask.bidder.memory = Some(FreeMemory { host_bytes: 41, device_bytes: None });
+    let Leased::Nothing(why) = store.lease(ask.clone()).await.unwrap() else {
+        panic!("it cannot hold the scene");
+    };
+    assert_eq!(why[0].code, "scene_too_large");
+    ask.bidder.memory = Some(FreeMemory { host_bytes: 42, device_bytes: None });
+    assert_eq!(store.lease(ask).await.unwrap().granted().unwrap().lease.job, job);
 }
 
 /// How many units are verified until the job pauses, and why it does.

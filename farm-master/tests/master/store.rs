@@ -16,6 +16,7 @@ use tessera_farm_master::store::{
 use tessera_market::Bidder;
 use tessera_protocol::commit::{AuditSecret, Commit, NodeKey};
 use tessera_protocol::job::{JobEvent, JobSpec, JobState};
+use tessera_protocol::memory::SceneMemory;
 use tessera_protocol::node::{DeviceClass, DeviceView};
 use tessera_protocol::token::TokenScope;
 use tessera_protocol::verdict::{Verdict, Wrong};
@@ -42,6 +43,7 @@ pub(crate) fn new_job(number: u8, change: impl FnOnce(&mut JobSpec)) -> NewJob {
         spec,
         kernel: KERNEL,
         warnings: vec![],
+        memory: SceneMemory::default(),
         idempotency: None,
         now_ms: 1000,
     }

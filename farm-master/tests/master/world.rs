@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tessera_farm_master::config::Recomputed;
+use tessera_farm_master::config::{Inspected, Recomputed};
 use tessera_farm_master::{Config, Server, TOKEN_FILE};
 use tessera_film::pack;
 use tessera_protocol::commit::{Commit, NodeKey, UnitResult, join_message};
@@ -249,7 +249,8 @@ pub(crate) fn config(state: PathBuf) -> Config {
         if bytes.starts_with(BAD_SCENE) {
             return Err("The scene needs KHR_draco_mesh_compression, which is not here.".into());
         }
-        Ok(vec!["Material 0 is transmissive; it is rendered opaque.".to_owned()])
+        let warnings = vec!["Material 0 is transmissive; it is rendered opaque.".to_owned()];
+        Ok(Inspected { warnings, ..Inspected::default() })
     };
     let recompute = |_: &Path, _: Option<&Path>, _: &JobSpec, frame, pixels: &[Pixel]| {
         let sums = pixels.iter().map(|of| pixel(frame, of.x, of.y, of.samples)).collect();
@@ -474,7 +475,7 @@ pub(crate) fn spread(body: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn request(samples_wanted: u64, wait_ms: u64) -> LeaseRequest {
-    LeaseRequest { kernel: KERNEL, samples_wanted, wait_ms, ask: None }
+    LeaseRequest { kernel: KERNEL, samples_wanted, wait_ms, ask: None, memory: None }
 }
 
 /// Made-up sums: what they are depends on frame, pixel and sample alone, so they add up to the

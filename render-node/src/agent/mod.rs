@@ -199,6 +199,7 @@ impl Agent {
                 samples_wanted: self.speed.samples_wanted(),
                 wait_ms: LEASE_WAIT.as_millis() as u64,
                 ask: self.config.ask,
+                memory: None,
             };
             let answer = tokio::select! {
                 biased;

@@ -46,6 +46,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/0014_kept_uploads.sql")),
     M::up(include_str!("../../../migrations/0015_hours.sql")),
     M::up(include_str!("../../../migrations/0016_requeued.sql")),
+    M::up(include_str!("../../../migrations/0017_memory.sql")),
     M::up(include_str!("../../../migrations/0018_sums.sql")),
     M::up(include_str!("../../../migrations/0019_indices.sql")),
 ];

@@ -38,8 +38,8 @@ pub(super) fn create(db: &Db, new: &NewJob) -> Result<Creation, StoreError> {
     let seq = next(db, "job")?;
     query(
         "INSERT INTO job (id, seq, owner, spec, scene, environment, kernel, warnings, state, \
-         created_ms, units, units_per_frame, frames, class) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13)",
+         created_ms, units, units_per_frame, frames, class, host_bytes, device_bytes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(&new.id.0[..])
     .bind(seq)
@@ -54,6 +54,8 @@ pub(super) fn create(db: &Db, new: &NewJob) -> Result<Creation, StoreError> {
     .bind(sql(units / spec.frames.count()))
     .bind(sql(spec.frames.count()))
     .bind(seconds::class_to_sql(spec.class))
+    .bind(sql(new.memory.host_bytes))
+    .bind(sql(new.memory.device_bytes))
     .execute(db)?;
     turns::enter(db, new.owner)?;
     let job = Job::of(db, new.id)?;
@@ -226,6 +228,7 @@ pub(super) fn waiting(db: &Db, id: JobId) -> Result<Waiting, StoreError> {
     let wanting_second = seconds::wanting(db, id)?;
     Ok(Waiting {
         kernel: job.kernel,
+        memory: job.memory,
         failing,
         last_failure,
         failed_ms: job.failed_ms,

@@ -2,7 +2,7 @@
 
 use super::db::{Db, Row, query};
 use super::money::pay;
-use super::rows::{Job, bytes, corrupt, count, factor, sql};
+use super::rows::{Job, bytes, corrupt, count, factor, fits, sql};
 use super::{access, audits, jobs, seconds, spares, turns};
 use crate::rules::wish::why_kept_out;
 use crate::store::{Freed, Granted, LeaseAsk, LeaseEnd, LeaseState, Leased, StoreError};
@@ -12,7 +12,7 @@ use tessera_farm_core::job::JobChange;
 use tessera_farm_core::lease::{Lease, take};
 use tessera_farm_core::retry::{Failure, exhausted};
 use tessera_farm_core::straggler::LEAST_AGE_MS;
-use tessera_market::Reason;
+use tessera_market::{Reason, Room};
 use tessera_protocol::commit::AuditSecret;
 use tessera_protocol::job::Why;
 use tessera_protocol::lease::{LeaseGrant, Unit};
@@ -35,19 +35,36 @@ const STANDING_BY_ID: &str = "SELECT lease.*, job.kernel, job.class, job.factor 
 const STANDING_OF_JOB: &str = "SELECT lease.*, job.kernel, job.class, job.factor FROM lease \
      JOIN job ON job.id = lease.job WHERE lease.job = $1 AND lease.first >= $2 AND lease.first < $3";
 
-/// Jobs with free units that pay what the node asks, or that nobody pays for. Accounts take turns; of one account's
-/// jobs those of a higher tier come first, then the oldest. A tolerant one waits while much of it wants a second
-/// render. Asked so that the indices on turns and on jobs with work are walked in this order, and no further.
-pub(super) const WITH_WORK: &str = "SELECT job.* FROM turn CROSS JOIN job \
+/// Jobs with free units that pay what the node asks, or that nobody pays for, and whose scene it can hold.
+/// Accounts take turns; of one account's jobs those of a higher tier come first, then the oldest. A tolerant
+/// one waits while much of it wants a second render. Asked so that the indices on turns and on jobs with work
+/// are walked in this order, and no further.
+pub(super) const WITH_WORK: &str = concat!(
+    "SELECT job.* FROM turn CROSS JOIN job \
     WHERE job.owner = turn.owner AND job.state = 0 AND job.units > job.leased + job.submitted + job.verified \
     AND job.kernel = $1 AND job.class >= $4 AND (job.class = 0 OR $2 > \
     (SELECT COUNT(*) FROM result WHERE result.job = job.id AND result.second = 1)) \
-    AND (job.max_price = 0 OR job.max_price >= $3) \
-    ORDER BY turn.due, turn.owner, job.tier DESC, job.seq LIMIT 64";
+    AND (job.max_price = 0 OR job.max_price >= $3) AND ",
+    fits!("$5", "$6", "$7"),
+    " ORDER BY turn.due, turn.owner, job.tier DESC, job.seq LIMIT 64"
+);
 /// The one that pays most, of those that pay less than the node asks: to tell it why it gets nothing.
-const TOO_CHEAP: &str = "SELECT * FROM job \
+const TOO_CHEAP: &str = concat!(
+    "SELECT * FROM job \
     WHERE state = 0 AND units > leased + submitted + verified AND kernel = $1 AND class >= $2 \
-    AND max_price > 0 AND max_price < $3 ORDER BY max_price DESC, seq LIMIT 1";
+    AND max_price > 0 AND max_price < $3 AND ",
+    fits!("$4", "$5", "$6"),
+    " ORDER BY max_price DESC, seq LIMIT 1"
+);
+/// The one that takes least, of those whose scene the node cannot hold: likewise.
+const TOO_LARGE: &str = concat!(
+    "SELECT * FROM job \
+    WHERE state = 0 AND units > leased + submitted + verified AND kernel = $1 AND class >= $2 \
+    AND NOT (",
+    fits!("$3", "$4", "$5"),
+    ") ORDER BY host_bytes + device_bytes, seq LIMIT 1"
+);
+
 pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Leased, StoreError> {
     if let Some(why) = kept_out(db, ask.bidder.node)? {
         return Ok(Leased::Nothing(vec![why]));
@@ -56,11 +73,15 @@ pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Leased, StoreError> {
         return Ok(Leased::Granted(Box::new(granted)));
     }
     let (mut refused, mut outbid) = (Vec::new(), None);
+    let room = Room::of(ask.bidder.memory);
     let job = query(WITH_WORK)
         .bind(&ask.bidder.kernel.0[..])
         .bind(seconds::MOST_WANTING)
         .bind(sql(ask.bidder.asks.0))
         .bind(seconds::class_to_sql(ask.bidder.class))
+        .bind(sql(room.host_bytes))
+        .bind(sql(room.device_bytes))
+        .bind(sql(room.both_bytes))
         .find_map(db, |row| {
             let job = Job::read(db, &row)?;
             match job.may_take(ask) {
@@ -83,11 +104,21 @@ pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Leased, StoreError> {
         .bind(&ask.bidder.kernel.0[..])
         .bind(seconds::class_to_sql(ask.bidder.class))
         .bind(sql(ask.bidder.asks.0))
+        .bind(sql(room.host_bytes))
+        .bind(sql(room.device_bytes))
+        .bind(sql(room.both_bytes))
         .fetch_optional(db)?;
-    if let Some(row) = too_cheap
-        && let Err(reason) = Job::read(db, &row)?.may_take(ask)
-    {
-        refused.push(reason.why());
+    let too_large = query(TOO_LARGE)
+        .bind(&ask.bidder.kernel.0[..])
+        .bind(seconds::class_to_sql(ask.bidder.class))
+        .bind(sql(room.host_bytes))
+        .bind(sql(room.device_bytes))
+        .bind(sql(room.both_bytes))
+        .fetch_optional(db)?;
+    for row in [too_cheap, too_large].into_iter().flatten() {
+        if let Err(reason) = Job::read(db, &row)?.may_take(ask) {
+            refused.push(reason.why());
+        }
     }
     Ok(Leased::Nothing(refused))
 }

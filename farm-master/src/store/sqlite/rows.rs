@@ -6,8 +6,9 @@ use super::money::escrows::CLOSED;
 use crate::auth::TokenId;
 use crate::store::{LeaseAsk, StoreError};
 use tessera_farm_core::plan::Plan;
-use tessera_market::{Bidder, Order, Reason, may_take};
+use tessera_market::{Bidder, Order, Reason, Room, Unqualified, may_take};
 use tessera_protocol::job::{JobMoney, JobSpec, JobState, JobView, UnitCounts};
+use tessera_protocol::memory::SceneMemory;
 use tessera_protocol::money::pay;
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{Amount, JobId, KernelId, RayPrice, SceneFactor, Tier};
@@ -67,7 +68,21 @@ macro_rules! sum {
     };
 }
 
-pub(super) use {grown, sum};
+/// In SQL, whether a job's scene fits into the room that is bound to these parameters: see [`Room::lacks`].
+macro_rules! fits {
+    ($host:literal, $device:literal, $both:literal) => {
+        concat!(
+            "job.host_bytes <= ",
+            $host,
+            " AND job.device_bytes <= ",
+            $device,
+            " AND job.host_bytes + job.device_bytes <= ",
+            $both
+        )
+    };
+}
+
+pub(super) use {fits, grown, sum};
 
 const STATES: [JobState; 5] = [
     JobState::Active,
@@ -111,6 +126,14 @@ pub(super) fn tier_from_sql(value: i64) -> Result<Tier, StoreError> {
     tier.copied().ok_or_else(|| corrupt(format!("tier {value}")))
 }
 
+/// What a scene takes of a node.
+pub(super) fn memory(row: &Row) -> Result<SceneMemory, StoreError> {
+    Ok(SceneMemory {
+        host_bytes: count(row, "host_bytes")?,
+        device_bytes: count(row, "device_bytes")?,
+    })
+}
+
 /// A job's row.
 pub(super) struct Job {
     pub(super) id: JobId,
@@ -136,6 +159,7 @@ pub(super) struct Job {
     pub(super) movie: bool,
     pub(super) generation: u64,
     pub(super) next_chunk: u64,
+    pub(super) memory: SceneMemory,
     /// What its owner pays for 10^9 factored rays at most; 0 where nobody pays.
     pub(super) max_price: RayPrice,
     pub(super) factor: SceneFactor,
@@ -177,6 +201,7 @@ impl Job {
             movie: row.try_get::<i64>("movie")? != 0,
             generation: count(row, "generation")?,
             next_chunk: count(row, "next_chunk")?,
+            memory: memory(row)?,
             max_price: RayPrice(count(row, "max_price")?),
             factor: factor(row)?,
             tier: tier_from_sql(row.try_get("tier")?)?,
@@ -248,10 +273,12 @@ impl Job {
             class: self.spec.class,
             kernel: self.kernel,
             min_stake: Amount::ZERO,
+            memory: self.memory,
         })
     }
 
-    /// Whether a node may take part of it now. Where nobody pays, nobody is outbid.
+    /// Whether a node may take part of it now. Where nobody pays, nobody is outbid, and only its scene's
+    /// memory counts.
     pub(super) fn may_take(&self, ask: &LeaseAsk) -> Result<(), Reason> {
         match self.order() {
             Some(order) => {
@@ -259,7 +286,10 @@ impl Job {
                 let asker = Bidder { has_scene: ask.rivals.asker_has(scene), ..ask.bidder };
                 may_take(&asker, &order, &ask.rivals.with_scene(scene)).map(|_| ())
             }
-            None => Ok(()),
+            None => match Room::of(ask.bidder.memory).lacks(&self.memory) {
+                Some(lack) => Err(Unqualified::Memory(lack).into()),
+                None => Ok(()),
+            },
         }
     }
 

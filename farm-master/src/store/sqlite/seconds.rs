@@ -3,10 +3,11 @@
 
 use super::db::{Db, Row, query};
 use super::leases;
-use super::rows::{Job, bytes, corrupt, count, sql};
+use super::rows::{Job, bytes, corrupt, count, fits, sql};
 use crate::store::{Granted, LeaseAsk, StoreError};
 use std::ops::Range;
 use tessera_farm_core::lease::Lease;
+use tessera_market::Room;
 use tessera_protocol::node::DeviceClass;
 use tessera_protocol::{Generation, JobId, LeaseId, NodeId, UnitIndex};
 
@@ -34,25 +35,30 @@ pub(super) fn second_of(row: &Row) -> Result<Option<LeaseId>, StoreError> {
     named.then(|| bytes(row, "second_of").map(LeaseId)).transpose()
 }
 
-/// Leases the units of the result that wants a second render longest, to a node of another owner; those
-/// last on which nodes of the asker's owner failed before. The operator's own nodes may check each other:
-/// who trusts the operator's verdicts trusts them.
+/// Leases the units of the result that wants a second render longest, to a node of another owner that can
+/// hold the scene; those last on which nodes of the asker's owner failed before. The operator's own nodes may
+/// check each other: who trusts the operator's verdicts trusts them.
 pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Option<Granted>, StoreError> {
-    let row = query(
+    let room = Room::of(ask.bidder.memory);
+    let row = query(concat!(
         "SELECT result.lease, result.job, result.first, result.n FROM result \
          JOIN job ON job.id = result.job JOIN node AS maker ON maker.id = result.node \
          JOIN node AS asker ON asker.id = $1 \
          WHERE result.second = 1 AND job.state = 0 AND job.kernel = $2 AND maker.id <> asker.id \
-         AND (job.max_price = 0 OR job.max_price >= $3) \
-         AND (maker.owner IS NULL OR asker.owner IS NULL OR maker.owner <> asker.owner) \
+         AND (job.max_price = 0 OR job.max_price >= $3) AND ",
+        fits!("$4", "$5", "$6"),
+        " AND (maker.owner IS NULL OR asker.owner IS NULL OR maker.owner <> asker.owner) \
          ORDER BY EXISTS (SELECT 1 FROM failure JOIN node AS dropper ON dropper.id = failure.node \
          WHERE failure.job = result.job AND failure.past = 0 AND failure.first = result.first \
          AND COALESCE(dropper.owner, dropper.id) = COALESCE(asker.owner, asker.id)), \
          result.at_ms LIMIT 1",
-    )
+    ))
     .bind(&ask.bidder.node.0[..])
     .bind(&ask.bidder.kernel.0[..])
     .bind(sql(ask.bidder.asks.0))
+    .bind(sql(room.host_bytes))
+    .bind(sql(room.device_bytes))
+    .bind(sql(room.both_bytes))
     .fetch_optional(db)?;
     let Some(row) = row else { return Ok(None) };
     let (first, n) = (count(&row, "first")?, count(&row, "n")?);

@@ -6,11 +6,12 @@
 //! So the second node is another owner's, who would else let one node dawdle and sign twice what was rendered once.
 
 use super::db::{Db, query};
-use super::rows::{Job, bytes, count, sql};
+use super::rows::{Job, bytes, count, fits, sql};
 use super::{leases, seconds};
 use crate::store::{Granted, LeaseAsk, StoreError};
 use tessera_farm_core::lease::Lease;
 use tessera_farm_core::straggler::{LEAST_AGE_MS, Usual, is_straggler};
+use tessera_market::Room;
 use tessera_protocol::{JobId, LeaseId, UnitIndex};
 use tessera_quote::Decision;
 
@@ -24,24 +25,29 @@ pub(super) fn grant(db: &Db, ask: &LeaseAsk) -> Result<Option<Granted>, StoreErr
     if ask.straggler_times == 0 {
         return Ok(None);
     }
-    let rows = query(
+    let room = Room::of(ask.bidder.memory);
+    let rows = query(concat!(
         "SELECT lease.id, lease.job, lease.first, lease.n, lease.granted_ms FROM lease \
          JOIN job ON job.id = lease.job \
          WHERE lease.second_of IS NULL AND lease.granted_ms < $1 AND lease.node <> $2 \
          AND job.state = 0 AND job.class = 0 AND job.kernel = $3 \
          AND job.leased + job.submitted + job.verified = job.units \
-         AND (job.max_price = 0 OR job.max_price >= $4) AND lease.n <= $5 \
-         AND NOT EXISTS (SELECT 1 FROM lease AS other WHERE other.second_of = lease.id) \
+         AND (job.max_price = 0 OR job.max_price >= $4) AND lease.n <= $5 AND ",
+        fits!("$7", "$8", "$9"),
+        " AND NOT EXISTS (SELECT 1 FROM lease AS other WHERE other.second_of = lease.id) \
          AND NOT EXISTS (SELECT 1 FROM node AS holder JOIN node AS asker ON asker.owner = holder.owner \
          WHERE holder.id = lease.node AND asker.id = $2) \
          ORDER BY lease.granted_ms LIMIT $6",
-    )
+    ))
     .bind(ask.now_ms.saturating_sub_unsigned(LEAST_AGE_MS))
     .bind(&ask.bidder.node.0[..])
     .bind(&ask.bidder.kernel.0[..])
     .bind(sql(ask.bidder.asks.0))
     .bind(sql(ask.most_units))
     .bind(LOOKS)
+    .bind(sql(room.host_bytes))
+    .bind(sql(room.device_bytes))
+    .bind(sql(room.both_bytes))
     .fetch_all(db)?;
     for row in &rows {
         let job = Job::of(db, JobId(bytes(row, "job")?))?;

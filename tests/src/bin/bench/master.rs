@@ -165,8 +165,13 @@ impl Sender {
 
     /// Leases and submits; returns the number of leases.
     async fn until_no_work_is_left(self) -> anyhow::Result<u64> {
-        let request =
-            LeaseRequest { kernel: kernel_id(), samples_wanted: u64::MAX, wait_ms: 0, ask: None };
+        let request = LeaseRequest {
+            kernel: kernel_id(),
+            samples_wanted: u64::MAX,
+            wait_ms: 0,
+            ask: None,
+            memory: None,
+        };
         let (root, rays, packed) =
             (tree::root(&self.tile), sums::rays(&self.tile), pack(&self.tile));
         let mut leases = 0;

@@ -210,7 +210,13 @@ impl Joined {
     pub(crate) async fn lease(&self, wait: Duration) -> Result<Option<LeaseGrant>, ClientError> {
         let wait_ms = wait.as_millis() as u64;
         self.client
-            .lease(&LeaseRequest { kernel: kernel_id(), samples_wanted: 1, wait_ms, ask: None })
+            .lease(&LeaseRequest {
+                kernel: kernel_id(),
+                samples_wanted: 1,
+                wait_ms,
+                ask: None,
+                memory: None,
+            })
             .await
     }
 

@@ -3,7 +3,9 @@
 use super::super::db::{Db, query};
 use super::super::jobs;
 use super::super::ledger::{balance, book_or_fail};
-use super::super::rows::{Job, bytes, count, json, sql, tier_from_sql, tier_to_sql, to_json};
+use super::super::rows::{
+    Job, bytes, count, json, memory, sql, tier_from_sql, tier_to_sql, to_json,
+};
 use crate::auth::TokenId;
 use crate::store::money::{Accepted, KeptQuote};
 use crate::store::{Creation, NewJob, StoreError};
@@ -22,8 +24,8 @@ pub(in crate::store::sqlite) fn keep_quote(
         .bind(now_ms - QUOTE_KEPT_MS)
         .execute(db)?;
     query(
-        "INSERT INTO quote (id, owner, spec, tier, body, warnings, valid_until_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO quote (id, owner, spec, tier, body, warnings, valid_until_ms, host_bytes, device_bytes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
     )
     .bind(&quote.view.id.0[..])
     .bind(&quote.owner.0[..])
@@ -32,6 +34,8 @@ pub(in crate::store::sqlite) fn keep_quote(
     .bind(to_json(&quote.view))
     .bind(to_json(&quote.warnings))
     .bind(quote.view.quote.terms.valid_until_ms)
+    .bind(sql(quote.memory.host_bytes))
+    .bind(sql(quote.memory.device_bytes))
     .execute(db)?;
     Ok(())
 }
@@ -47,6 +51,7 @@ pub(in crate::store::sqlite) fn quote(
         spec: json(row.try_get("spec")?)?,
         tier: tier_from_sql(row.try_get("tier")?)?,
         warnings: json(row.try_get("warnings")?)?,
+        memory: memory(&row)?,
         view: json(row.try_get("body")?)?,
     }))
 }
@@ -65,6 +70,7 @@ pub(in crate::store::sqlite) fn accept_quote(
         spec: quote.spec.clone(),
         kernel: accepted.kernel,
         warnings: quote.warnings.clone(),
+        memory: quote.memory,
         idempotency: None,
         now_ms: *now_ms,
     };
