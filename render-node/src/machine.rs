@@ -3,6 +3,9 @@
 //! What only Linux has is apart: the service ([`crate::install`]) and a program that renews itself
 //! ([`crate::update`]). Sensors and other people's use of the machine are [`crate::house`]'s.
 
+#[cfg(target_os = "linux")]
+mod memory;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,6 +65,19 @@ pub fn cpu_seconds() -> f64 {
     }
     #[cfg(not(unix))]
     0.0
+}
+
+/// Bytes of main memory that a scene may take: what is free on the machine, within what this process may have
+/// of it, and what the process has already, since the next scene takes the place of the one in hand. `None`
+/// where the system does not say.
+///
+/// That is so now: others may want it a moment later, and the process keeps a little of what it has.
+pub fn free_memory() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    let free = memory::free("self");
+    #[cfg(not(target_os = "linux"))]
+    let free = None;
+    free
 }
 
 /// What this machine is called; `None` if it does not say.

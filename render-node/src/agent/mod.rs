@@ -32,6 +32,7 @@ mod tests;
 mod work;
 
 use crate::house::House;
+use crate::machine;
 use crate::renderer::Renderer;
 use crate::update::Updates;
 use cache::{Cache, CacheError};
@@ -49,6 +50,7 @@ use tessera_client::{Backoff, ClientError, Enrolment, MasterAddress};
 use tessera_protocol::RayPrice;
 use tessera_protocol::commit::NodeKey;
 use tessera_protocol::lease::LeaseRequest;
+use tessera_protocol::memory::FreeMemory;
 use tessera_protocol::node::DeviceView;
 use tessera_protocol::release::ReleaseVersion;
 use tracing::{info, warn};
@@ -199,7 +201,8 @@ impl Agent {
                 samples_wanted: self.speed.samples_wanted(),
                 wait_ms: LEASE_WAIT.as_millis() as u64,
                 ask: self.config.ask,
-                memory: None,
+                memory: machine::free_memory()
+                    .map(|host_bytes| FreeMemory { host_bytes, device_bytes: None }),
             };
             let answer = tokio::select! {
                 biased;
