@@ -52,17 +52,14 @@ pub fn inspect(
 ) -> Result<Inspected, String> {
     let mut source = load(glb, environment)?;
     let (first, last) = (spec.frames.first, spec.frames.last);
-    // Both are kept: a node has the frame before it still while it prepares the next.
-    let one = prepare(&mut source, spec, first)?;
-    let other = (first != last).then(|| prepare(&mut source, spec, last)).transpose()?;
-    let frames = [Some(one), other];
-    let device_bytes = frames.iter().flatten().map(|frame| Inputs::of(frame).bytes()).max();
+    // One after the other, as a node has them.
+    let mut device_bytes = 0;
+    for frame in std::iter::once(first).chain((last != first).then_some(last)) {
+        device_bytes = device_bytes.max(Inputs::of(&prepare(&mut source, spec, frame)?).bytes());
+    }
     Ok(Inspected {
         warnings: source.report().warnings.iter().map(ToString::to_string).collect(),
-        memory: SceneMemory {
-            host_bytes: most_resident_bytes(),
-            device_bytes: device_bytes.unwrap_or(0),
-        },
+        memory: SceneMemory { host_bytes: most_resident_bytes(), device_bytes },
     })
 }
 

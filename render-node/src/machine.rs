@@ -67,16 +67,20 @@ pub fn cpu_seconds() -> f64 {
     0.0
 }
 
-/// Bytes of main memory that a scene may take: what is free on the machine, within what this process may have
-/// of it, and what the process has already, since the next scene takes the place of the one in hand. `None`
-/// where the system does not say.
+/// Bytes of main memory that a scene may take in this process, or in its helper where there is one: what is free
+/// on the machine, within what the process may have of it, and what the process has already, since the next scene
+/// takes the place of the one in hand. `None` where the system does not say.
 ///
 /// That is so now: others may want it a moment later, and the process keeps a little of what it has.
-pub fn free_memory() -> Option<u64> {
+pub fn free_memory(helper: &Helper) -> Option<u64> {
+    let process = helper.id().map_or_else(|| "self".to_owned(), |id| id.to_string());
     #[cfg(target_os = "linux")]
-    let free = memory::free("self");
+    let free = memory::free(&process);
     #[cfg(not(target_os = "linux"))]
-    let free = None;
+    let free = {
+        let _ = process;
+        None
+    };
     free
 }
 

@@ -32,7 +32,7 @@ use world::vulkan::{Driver, with_drivers};
 struct Story {
     /// Dispatches, counted from 0 over all openings, before which the device is lost.
     lost_before: BTreeSet<u32>,
-    /// All the memory that there is.
+    /// All the memory that there is, which is a card's own then.
     memory: Option<u64>,
     opened: u32,
     uploaded: u32,
@@ -84,6 +84,12 @@ impl<D: Device + Lose> Device for Faulty<D> {
 
     fn controls(&self) -> FloatControls {
         self.0.controls()
+    }
+
+    fn has_own_memory(&self) -> bool {
+        let real = self.0.has_own_memory();
+        assert!(!real, "a processor renders, out of main memory");
+        story(|story| story.memory).is_some()
     }
 
     fn free_memory(&self) -> u64 {
@@ -183,7 +189,11 @@ fn a_scene_that_does_not_fit_is_refused<D: Device + Lose>() {
     assert!(matches!(nothing, RenderError::Request(_)), "{nothing}");
 
     story(|story| story.memory = Some(needed));
+    assert_eq!(backend.device_memory(), Some(needed));
     backend.load(frame).unwrap();
+    assert_eq!(backend.device_memory(), Some(2 * needed), "what the next one replaces counts");
+    story(|story| story.memory = None);
+    assert_eq!(backend.device_memory(), None, "it has none of its own");
     assert!(is_right(&scene, &render(&mut backend, &scene).unwrap()));
     story(|story| assert_eq!(story.opened, 1, "no device was lost"));
 }

@@ -201,8 +201,7 @@ impl Agent {
                 samples_wanted: self.speed.samples_wanted(),
                 wait_ms: LEASE_WAIT.as_millis() as u64,
                 ask: self.config.ask,
-                memory: machine::free_memory()
-                    .map(|host_bytes| FreeMemory { host_bytes, device_bytes: None }),
+                memory: self.free_memory(),
             };
             let answer = tokio::select! {
                 biased;
@@ -221,6 +220,12 @@ impl Agent {
                 Err(error) => self.setback("asking for work", error).await?,
             }
         }
+    }
+
+    /// What the next scene may take.
+    fn free_memory(&self) -> Option<FreeMemory> {
+        let host_bytes = machine::free_memory(&self.config.house.helper())?;
+        Some(FreeMemory { host_bytes, device_bytes: self.renderer.device_memory() })
     }
 
     /// Whether the node has to rest; if so, after a while of it.

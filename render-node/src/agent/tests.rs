@@ -335,6 +335,8 @@ impl Backend for Endless {
         Ok(())
     }
 
+    fn unload(&mut self) {}
+
     fn render(
         &mut self,
         _: TileRect,
@@ -365,6 +367,8 @@ impl Backend for Lost {
     fn load(&mut self, _: Arc<PreparedFrame>) -> Result<(), RenderError> {
         Err(RenderError::Device("the device is lost".into()))
     }
+
+    fn unload(&mut self) {}
 
     fn render(
         &mut self,

@@ -41,6 +41,10 @@ impl Backend for CpuBackend {
         Ok(())
     }
 
+    fn unload(&mut self) {
+        self.frame = None;
+    }
+
     fn render(
         &mut self,
         rect: TileRect,

@@ -50,8 +50,17 @@ pub trait Backend: Send {
     /// What it is.
     fn describe(&self) -> DeviceDescription;
 
+    /// Bytes of the device's own memory that the next frame may take, what the present one takes among them; `None`
+    /// where the device has none of its own.
+    fn device_memory(&self) -> Option<u64> {
+        None
+    }
+
     /// Prepares one frame; replaces what was prepared before.
     fn load(&mut self, frame: Arc<PreparedFrame>) -> Result<(), RenderError>;
+
+    /// Drops what was prepared, so that there is room to read another scene.
+    fn unload(&mut self);
 
     /// Sums of the pixels of `rect` over `samples`, row by row. Asks `brake` whenever some milliseconds of
     /// work are done: waits while it holds, and stops with [`RenderError::Cancelled`] once it is cancelled.

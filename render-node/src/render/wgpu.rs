@@ -72,6 +72,11 @@ impl Device for WgpuDevice {
         self.controls
     }
 
+    fn has_own_memory(&self) -> bool {
+        let kind = self.adapter.get_info().device_type;
+        matches!(kind, wgpu::DeviceType::DiscreteGpu | wgpu::DeviceType::VirtualGpu)
+    }
+
     fn free_memory(&self) -> u64 {
         // What was dropped is freed only now; a lost device says so at the next call.
         let _ = self.device.poll(wgpu::PollType::wait_indefinitely());

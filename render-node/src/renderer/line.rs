@@ -87,7 +87,7 @@ impl Launch {
                 }
             }
         });
-        Ok(Line { tell, heard, process })
+        Ok(Line { tell, heard, device_memory: None, process })
     }
 }
 
@@ -102,6 +102,7 @@ impl std::fmt::Debug for Launch {
 pub(super) struct Line {
     tell: mpsc::Sender<Told>,
     heard: later::Receiver<io::Result<(Said, Vec<u8>)>>,
+    device_memory: Option<u64>,
     process: Option<Process>,
 }
 
@@ -116,16 +117,25 @@ impl Line {
         self.tell.clone()
     }
 
+    /// What it said last of [`Said::Memory`].
+    pub(super) fn device_memory(&self) -> Option<u64> {
+        self.device_memory
+    }
+
     /// What it says next, or how it ended. Nothing is lost when the future is dropped.
     pub(super) async fn hear(&mut self) -> Result<(Said, Vec<u8>), String> {
-        match self.heard.recv().await {
-            Some(Ok(message)) => Ok(message),
-            Some(Err(error)) => Err(format!("what it said cannot be understood: {error}")),
-            None => Err(match &mut self.process {
-                Some(process) => process.how_it_ended().await,
-                None => "it ended".to_owned(),
-            }),
+        loop {
+            match self.heard.recv().await {
+                Some(Ok((Said::Memory(memory), _))) => self.device_memory = memory,
+                Some(Ok(message)) => return Ok(message),
+                Some(Err(error)) => return Err(format!("what it said is no message: {error}")),
+                None => break,
+            }
         }
+        Err(match &mut self.process {
+            Some(process) => process.how_it_ended().await,
+            None => "it ended".to_owned(),
+        })
     }
 }
 

@@ -112,6 +112,12 @@ impl Renderer {
         &self.shown
     }
 
+    /// Bytes of the device's own memory that the next frame may take, as was said last; `None` where the device has
+    /// none of its own, and while no renderer runs.
+    pub fn device_memory(&self) -> Option<u64> {
+        self.line.as_ref().and_then(Line::device_memory)
+    }
+
     /// Has an order rendered, for as long as its `brake` lets it.
     ///
     /// # Errors

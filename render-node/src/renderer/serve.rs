@@ -45,6 +45,7 @@ pub fn serve(
     };
     let device = opened.backend.describe();
     let (backend, conformance) = (device.backend.to_owned(), opened.conformance);
+    mouth.say(&Said::Memory(opened.backend.device_memory()), &[]);
     mouth.say(&Said::Opened(Shown { backend, device: device.device, conformance }), &[]);
     std::thread::spawn({
         let mouth = mouth.clone();
@@ -57,6 +58,7 @@ pub fn serve(
             Ok(()) => Said::Done { number },
             Err(failure) => Said::Failed { number, failure },
         };
+        mouth.say(&Said::Memory(studio.device_memory()), &[]);
         mouth.say(&last, &[]);
     }
 }

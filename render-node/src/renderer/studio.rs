@@ -35,6 +35,10 @@ impl Studio {
         Self { backend, source: None, loaded: None }
     }
 
+    pub(super) fn device_memory(&self) -> Option<u64> {
+        self.backend.device_memory()
+    }
+
     /// Renders an order, and says each step of it with `say`.
     pub(super) fn render(
         &mut self,
@@ -74,8 +78,10 @@ impl Studio {
         if let Some((_, scene)) = self.loaded.as_ref().filter(|(loaded, _)| *loaded == key) {
             return Ok(*scene);
         }
-        // Until the new frame is in, nothing is: an error must not leave the old one's name.
+        // Until the new frame is in, nothing is: an error must not leave the old one's name, and two large frames
+        // need not fit into the memory.
         self.loaded = None;
+        self.backend.unload();
         let time_s = f64::from(frame.0) / f64::from(order.fps);
         let source = self.source(order, source_key)?;
         let prepared = source.frame(&order.settings, frame, time_s)?;

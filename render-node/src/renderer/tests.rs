@@ -77,6 +77,10 @@ impl Backend for Player {
         self.device.load(frame)
     }
 
+    fn unload(&mut self) {
+        self.device.unload();
+    }
+
     fn render(
         &mut self,
         rect: TileRect,
@@ -259,6 +263,10 @@ impl Backend for Stranger {
 
     fn load(&mut self, frame: Arc<PreparedFrame>) -> Result<(), RenderError> {
         self.0.load(frame)
+    }
+
+    fn unload(&mut self) {
+        self.0.unload();
     }
 
     fn render(

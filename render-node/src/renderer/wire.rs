@@ -70,6 +70,9 @@ pub(super) enum Told {
 pub(super) enum Said {
     /// First of all, and once: the device is there.
     Opened(Shown),
+    /// How much of its own memory the device has for the next frame, in bytes, if it has its own. Said just before
+    /// `Opened`, and before the end of each order.
+    Memory(Option<u64>),
     /// Instead: it is not, and why.
     NotOpened(String),
     /// It began with an order, and prepares its frame now.

@@ -20,7 +20,8 @@ async fn its_node(client: &Client) -> NodeView {
 
 async fn fails_once(node: &NodeClient) {
     let wait_ms = LeaseRequest::MAX_WAIT_MS;
-    let request = LeaseRequest { kernel: kernel_id(), samples_wanted: 1, wait_ms, ask: None };
+    let request =
+        LeaseRequest { kernel: kernel_id(), samples_wanted: 1, wait_ms, ask: None, memory: None };
     let grant = node.lease(&request).await.unwrap().expect("there is work");
     let failed = Some("the driver hung".to_owned());
     node.give_back(grant.lease, &GiveBackRequest { failed }).await.unwrap();

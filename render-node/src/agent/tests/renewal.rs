@@ -21,6 +21,10 @@ impl Backend for Overtaken {
         self.device.load(frame)
     }
 
+    fn unload(&mut self) {
+        self.device.unload();
+    }
+
     fn render(
         &mut self,
         rect: TileRect,

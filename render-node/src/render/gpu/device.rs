@@ -36,6 +36,9 @@ pub trait Device: Send + Sized {
     /// What it says of its floating-point arithmetic.
     fn controls(&self) -> FloatControls;
 
+    /// Whether its memory is another than the machine's main memory.
+    fn has_own_memory(&self) -> bool;
+
     /// Bytes of its memory that are free for this program now.
     fn free_memory(&self) -> u64;
 

@@ -167,15 +167,27 @@ impl<D: Device> Backend for GpuBackend<D> {
         DeviceDescription { backend: D::BACKEND, device: self.name.clone() }
     }
 
+    fn device_memory(&self) -> Option<u64> {
+        let device = self.device.as_ref().filter(|device| device.has_own_memory())?;
+        let held = self.scene.as_ref().and(self.frame.as_ref());
+        let held = held.map_or(0, |frame| Inputs::of(frame).bytes());
+        Some(device.free_memory().saturating_add(held))
+    }
+
     fn load(&mut self, frame: Arc<PreparedFrame>) -> Result<(), RenderError> {
         // Freed first: two frames may not fit into the device's memory.
-        self.scene = None;
+        self.unload();
         self.frame = Some(frame);
         let loaded = self.on_device(|_, _, _, _| Ok(()));
         if loaded.is_err() {
             self.frame = None;
         }
         loaded
+    }
+
+    fn unload(&mut self) {
+        self.scene = None;
+        self.frame = None;
     }
 
     fn render(

@@ -112,6 +112,10 @@ impl Device for VulkanDevice {
         self.physical.controls
     }
 
+    fn has_own_memory(&self) -> bool {
+        physical::has_own_memory(&self.allocator.device.instance.raw, self.physical.raw)
+    }
+
     fn free_memory(&self) -> u64 {
         physical::free_memory(&self.allocator.device.instance.raw, self.physical.raw)
     }

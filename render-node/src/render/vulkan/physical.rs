@@ -50,6 +50,15 @@ pub(super) fn has_extension(
     all.is_ok_and(|all| all.iter().any(|one| one.extension_name_as_c_str() == Ok(extension)))
 }
 
+/// Whether the device's memory is another than the machine's: a card's, or what a hypervisor gives as one.
+pub(super) fn has_own_memory(instance: &ash::Instance, device: vk::PhysicalDevice) -> bool {
+    // SAFETY: the physical device belongs to this instance.
+    let properties = unsafe { instance.get_physical_device_properties(device) };
+    let (card, virtual_card) =
+        (vk::PhysicalDeviceType::DISCRETE_GPU, vk::PhysicalDeviceType::VIRTUAL_GPU);
+    [card, virtual_card].contains(&properties.device_type)
+}
+
 /// Bytes of the device's own memory that this program may still take: by the driver's budget, which knows of other
 /// programs too, or else all there is.
 pub(crate) fn free_memory(instance: &ash::Instance, device: vk::PhysicalDevice) -> u64 {
