@@ -6,8 +6,9 @@ reference plus 0.01, and the worst thousandth of the pixels is left out: one fir
 otherwise decide the row. Cost is that error times CPU seconds: the CPU time to an error e is
 cost / e, so half the cost is the same picture in half the time.
 
-Cycles is charged for its render call, Mitsuba for its passes without loading the scene, and we for
-everything from reading the file to the last sample: where that is unequal, it is against us.
+Cycles is charged for its render call, Mitsuba for its passes without loading the scene, LuxCore from
+its session's start on, and we for everything from reading the file to the last sample: where that is
+unequal, it is against us.
 """
 
 import argparse
@@ -23,6 +24,8 @@ import numpy as np
 SEEDS = (1, 2)
 TRIMMED = 0.001
 FLOOR = 0.01
+# What a renderer's script writes, where it is no EXR.
+ENDING = {"luxcore": ".npy"}
 
 
 def main():
@@ -36,6 +39,7 @@ def main():
         "mitsuba-llvm": lambda *picture: other(
             peers, "venv-mitsuba", "mitsuba_render.py", ["--variant", "llvm_ad_rgb"], *picture
         ),
+        "luxcore": lambda *picture: other(peers, "venv-lux", "lux_render.py", [], *picture),
     }
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.scenes:
@@ -70,7 +74,7 @@ def compare_costs(scene, renderers, spp, scratch):
     runs = {name: [] for name in renderers}
     for seed in SEEDS:
         for name, render in renderers.items():
-            picture = scratch / f"{scene.name}.{name}.{seed}.exr"
+            picture = scratch / f"{scene.name}.{name}.{seed}{ENDING.get(name, '.exr')}"
             runs[name].append((render(scene, spp, seed, picture), picture))
 
     rows = {}
