@@ -926,6 +926,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job}/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has a job that failed go on. With frames, whoever renders units of them now gives them back, and others get
+         *     them.
+         */
+        post: operations["requeue_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job}/resume": {
         parameters: {
             query?: never;
@@ -2053,6 +2073,20 @@ export interface components {
              */
             verified: number;
         };
+        /** @description What a node has free, as it says. */
+        FreeMemory: {
+            /**
+             * Format: int64
+             * @description Of the device's own memory, in bytes, counted in the same way; `None` where the device has none of its
+             *     own and takes main memory.
+             */
+            device_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Of main memory, in bytes; with it what the node has in hand and drops for the next scene.
+             */
+            host_bytes: number;
+        };
         /** @description Where a gateway is reached, as others have to dial it. */
         GatewayDoors: {
             /** @description `http://host:port` or `https://…`: segments pushed, and everything played. */
@@ -2472,6 +2506,7 @@ export interface components {
             ask?: components["schemas"]["RayPrice"] | null;
             /** @description The kernel that the node has; only jobs that pin it are leased. */
             kernel: components["schemas"]["KernelId"];
+            memory?: components["schemas"]["FreeMemory"] | null;
             /**
              * Format: int64
              * @description How much work the node wants, in pixel samples; the master gives at least one unit and at
@@ -3034,6 +3069,14 @@ export interface components {
          */
         ReportView: {
             hours?: components["schemas"]["SetHours"] | null;
+        };
+        /** @description Has a job that failed go on, and units of frames given to other nodes. */
+        RequeueRequest: {
+            /**
+             * @description Frames that are not assembled: whoever renders units of them now gives them back. At most
+             *     [`Self::MAX_FRAMES`]; none for a job that failed and has only to go on.
+             */
+            frames?: components["schemas"]["FrameNumber"][];
         };
         /** @description Why a node rests. Numbers and no sentence of the node's own, so that everybody reads the same words. */
         Rest: {
@@ -5751,6 +5794,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReceiptPage"];
+                };
+            };
+            /** @description A refusal, which says what kind it is and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    requeue_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RequeueRequest"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
                 };
             };
             /** @description A refusal, which says what kind it is and what to do */
