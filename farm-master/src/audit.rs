@@ -35,6 +35,9 @@ const RETRY_MS: i64 = 5_000;
 const TRIES: u64 = 5;
 /// What the master's own audits are noted under: it makes one frame's at a time.
 const OWN: AuditId = AuditId([0; 16]);
+/// A result waits so long for others of its frame: to look one up, to judge it and to keep its verdict costs as much
+/// as for ten of them.
+const GATHERED_FOR: Duration = Duration::from_millis(50);
 /// How long results are judged before they are kept.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// Without a call, how often to look for results.
@@ -52,7 +55,7 @@ impl App {
                 }
             };
             tokio::select! {
-                () = self.hints.audits.notified() => {}
+                () = self.hints.audits.notified() => sleep(GATHERED_FOR).await,
                 () = sleep(pause) => {}
                 () = self.stopping.cancelled() => return,
             }
@@ -80,7 +83,9 @@ impl App {
         let _one = self.giving.lock().await;
         let now_ms = self.clock.now_ms();
         let taken = self.given.taken(now_ms);
-        let next = self.store.unaudited(self.config.kernel, now_ms, RESULTS, taken).await?;
+        let due_ms = now_ms.saturating_sub_unsigned(GATHERED_FOR.as_millis() as u64);
+        let kernel = self.config.kernel;
+        let next = self.store.unaudited(kernel, now_ms, due_ms, RESULTS, taken).await?;
         let Some(frame) = next.map(Arc::new) else { return Ok(None) };
         let until_ms = expires.then(|| now_ms.saturating_add(self.config.lease_ms()));
         self.given.give(audit, frame.clone(), until_ms);

@@ -110,12 +110,13 @@ pub struct Settled {
 /// See the module.
 pub trait ProofStore: Send + Sync {
     /// Results that wait for an audit and for nothing else, of the frame with the one that waits longest,
-    /// among jobs of this kernel and frames that are not `taken`; `None` where none waits, or all that
-    /// wait were put off.
+    /// among jobs of this kernel and frames that are not `taken`; `None` where none waits since `due_ms`, or all
+    /// that do were put off.
     fn unaudited(
         &self,
         kernel: KernelId,
         now_ms: i64,
+        due_ms: i64,
         limit: u32,
         taken: Vec<(JobId, FrameNumber)>,
     ) -> Later<'_, Option<UnauditedFrame>>;

@@ -482,12 +482,7 @@ async fn of_counts_the_outbox_keeps_the_newest() {
     assert!(store.events(JobId([1; 16]), id, 100).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn leases_alone_note_once_a_minute_that_their_node_was_seen() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder);
-    store.create_job(new_job(1, |_| {})).await.unwrap();
-    let node = NodeId([1; 32]);
+async fn join(store: &Sqlite, node: NodeId) {
     let (_, token) = Token::generate(TokenScope::Node, Some(node)).unwrap();
     let device = DeviceView {
         backend: "cpu".into(),
@@ -499,6 +494,36 @@ async fn leases_alone_note_once_a_minute_that_their_node_was_seen() {
     let joining =
         Joining { node, name: "a node".into(), device, class, owner: None, token, now_ms: 1000 };
     store.join(joining).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_result_waits_for_others_of_its_frame_and_not_for_a_clock_that_was_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.create_job(new_job(1, |_| {})).await.unwrap();
+    join(&store, NodeId([1; 32])).await;
+    let mut leases = vec![];
+    for (number, now_ms) in [(0, 3_000), (1, 3_040)] {
+        let lease = store.lease(ask(number, 1, 1)).await.unwrap().granted().unwrap().lease.id;
+        store.enter(CheckedResult { now_ms, ..result(lease, 1) }).await.unwrap();
+        leases.push(lease);
+    }
+    let found = async |now_ms, due_ms| {
+        let frame = store.unaudited(KERNEL, now_ms, due_ms, 64, vec![]).await.unwrap();
+        frame.map(|frame| frame.results.iter().map(|one| one.result.lease).collect::<Vec<_>>())
+    };
+    assert_eq!(found(3_049, 2_999).await, None);
+    assert_eq!(found(3_050, 3_000).await, Some(leases.clone()), "whoever came meanwhile comes too");
+    assert_eq!(found(2_000, 1_950).await, Some(leases), "they came before that");
+}
+
+#[tokio::test]
+async fn leases_alone_note_once_a_minute_that_their_node_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.create_job(new_job(1, |_| {})).await.unwrap();
+    let node = NodeId([1; 32]);
+    join(&store, node).await;
     let lease = async |number, now_ms, asks| {
         let own = LeaseAsk { now_ms, ..ask(number, 1, 1) };
         let bidder = Bidder { asks: RayPrice(asks), ..own.bidder };

@@ -250,10 +250,11 @@ impl ProofStore for Sqlite {
         &self,
         kernel: KernelId,
         now_ms: i64,
+        due_ms: i64,
         limit: u32,
         taken: Vec<(JobId, FrameNumber)>,
     ) -> Later<'_, Option<UnauditedFrame>> {
-        self.read(move |db| unaudited::unaudited(db, kernel, now_ms, limit, &taken))
+        self.read(move |db| unaudited::unaudited(db, kernel, (now_ms, due_ms), limit, &taken))
     }
     fn waiting_result(&self, lease: LeaseId) -> Later<'_, Option<StoredResult>> {
         self.read(move |db| unaudited::waiting_result(db, lease))

@@ -18,21 +18,23 @@ const OF_FRAME: &str = "SELECT result.*, node.verified_since, node.proven, node.
 pub(super) fn unaudited(
     db: &Db,
     kernel: KernelId,
-    now_ms: i64,
+    (now_ms, due_ms): (i64, i64),
     limit: u32,
     taken: &[(JobId, FrameNumber)],
 ) -> Result<Option<UnauditedFrame>, StoreError> {
-    // What is looked at as a whole takes long, and waits behind the rest.
+    // What is looked at as a whole takes long, and waits behind the rest. What came later than now came before the
+    // clock was set back.
     let mut text = String::from(
         "SELECT result.job, result.frame FROM result JOIN job ON job.id = result.job \
-         WHERE result.audit = 0 AND result.second = 0 AND job.kernel = $1 AND result.retry_ms <= $2",
+         WHERE result.audit = 0 AND result.second = 0 AND job.kernel = $1 AND result.retry_ms <= $2 \
+         AND (result.at_ms <= $3 OR result.at_ms > $2)",
     );
     for at in 0..taken.len() {
-        let (job, frame) = (2 * at + 3, 2 * at + 4);
+        let (job, frame) = (2 * at + 4, 2 * at + 5);
         text += &format!(" AND NOT (result.job = ${job} AND result.frame = ${frame})");
     }
     text += " ORDER BY result.whole, result.at_ms LIMIT 1";
-    let mut oldest = query(&text).bind(&kernel.0[..]).bind(now_ms);
+    let mut oldest = query(&text).bind(&kernel.0[..]).bind(now_ms).bind(due_ms);
     for (job, frame) in taken {
         oldest = oldest.bind(&job.0[..]).bind(i64::from(frame.0));
     }
