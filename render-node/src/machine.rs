@@ -7,12 +7,16 @@
 mod memory;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What this program is called.
+#[cfg(unix)]
+const NAME: &str = "render-node";
 
 /// Ready when the process is told to end: by SIGINT or SIGTERM, on Windows by Ctrl-C, or when its console closes.
 pub fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
@@ -93,10 +97,17 @@ pub fn name() -> Option<String> {
     Some(name).filter(|name| !name.trim().is_empty())
 }
 
-/// The program that runs, even where its file was replaced by another release meanwhile, or where it is none.
-pub fn this_program() -> io::Result<PathBuf> {
+/// What starts this program once more, even where its file was replaced by another release meanwhile, or where it
+/// has none.
+pub fn this_program() -> io::Result<Command> {
     let running = Path::new("/proc/self/exe");
-    if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
+    if !running.exists() {
+        return std::env::current_exe().map(Command::new);
+    }
+    let mut command = Command::new(running);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, NAME);
+    Ok(command)
 }
 
 /// Has a child be told nothing of what is typed at this program's terminal: it ends when this program wants it to.
@@ -123,11 +134,14 @@ pub fn take_stdout() -> io::Result<impl io::Write + Send + 'static> {
     Ok(io::stdout())
 }
 
-/// Where memory runs out, this process is ended before others that may be: it can be started again.
-pub fn go_first_when_memory_runs_out() {
-    // Whoever cannot say so is treated like everybody.
+/// Makes this process one that can be started again: where memory runs out, it is ended before others that may be.
+/// Whoever lists processes sees the program's name.
+pub fn become_helper() {
+    // Where that cannot be said, it is treated and called like everybody.
     #[cfg(target_os = "linux")]
-    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    for (file, text) in [("oom_score_adj", "500"), ("comm", NAME)] {
+        let _ = std::fs::write(Path::new("/proc/self").join(file), text);
+    }
 }
 
 /// The process, if any, that works for this one: what it uses of the machine is this program's use.

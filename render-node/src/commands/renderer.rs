@@ -8,7 +8,7 @@ use tracing::info;
 
 /// Opens the device, shows what it can, and renders what it is told on standard input until that ends.
 pub fn run(arguments: &BackendArguments) -> anyhow::Result<()> {
-    machine::go_first_when_memory_runs_out();
+    machine::become_helper();
     let said = machine::take_stdout()?;
     log_to_stderr();
     let open = || {

@@ -6,7 +6,7 @@ use crate::machine::{self, Helper};
 use crate::render::Backend;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::mpsc as later;
@@ -34,7 +34,7 @@ impl Launch {
     /// Starts this program again, with `words` that say which device. Its process is always `helper`'s.
     pub fn processes(words: Vec<OsString>, helper: Helper) -> Self {
         Self(Box::new(move || {
-            let mut command = Command::new(machine::this_program()?);
+            let mut command = machine::this_program()?;
             command.arg(COMMAND).args(&words).stdin(Stdio::piped()).stdout(Stdio::piped());
             let own = std::env::vars_os().map(|(name, _)| name);
             for name in own.filter(|name| name.to_string_lossy().starts_with(OWN_VARIABLES)) {
