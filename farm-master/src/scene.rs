@@ -10,7 +10,7 @@ use tessera_protocol::memory::SceneMemory;
 use tessera_protocol::node::ConformanceHash;
 use tessera_protocol::{FrameNumber, KernelId};
 use tessera_reference::inputs::Inputs;
-use tessera_reference::{PreparedFrame, Source};
+use tessera_reference::{NO_LIGHT, PreparedFrame, Source};
 
 /// The kernel that this build was made with.
 pub fn kernel() -> KernelId {
@@ -53,12 +53,18 @@ pub fn inspect(
     let mut source = load(glb, environment)?;
     let (first, last) = (spec.frames.first, spec.frames.last);
     // One after the other, as a node has them.
-    let mut device_bytes = 0;
+    let (mut device_bytes, mut has_light) = (0, false);
     for frame in std::iter::once(first).chain((last != first).then_some(last)) {
-        device_bytes = device_bytes.max(Inputs::of(&prepare(&mut source, spec, frame)?).bytes());
+        let prepared = prepare(&mut source, spec, frame)?;
+        device_bytes = device_bytes.max(Inputs::of(&prepared).bytes());
+        has_light |= prepared.has_light();
+    }
+    let mut warnings: Vec<_> = source.report().warnings.iter().map(ToString::to_string).collect();
+    if !has_light {
+        warnings.push(NO_LIGHT.to_owned());
     }
     Ok(Inspected {
-        warnings: source.report().warnings.iter().map(ToString::to_string).collect(),
+        warnings,
         memory: SceneMemory { host_bytes: most_resident_bytes(), device_bytes },
     })
 }
@@ -87,7 +93,7 @@ mod tests {
     use tessera_protocol::BlobHash;
     use tessera_protocol::job::FrameSpan;
     use tessera_protocol::node::DeviceClass;
-    use tessera_protocol::settings::RenderSettings;
+    use tessera_protocol::settings::{Environment, RenderSettings};
 
     fn spec(camera: Option<u32>) -> JobSpec {
         JobSpec {
@@ -116,6 +122,32 @@ mod tests {
         assert!(no_camera.contains("camera 99"), "{no_camera}");
         std::fs::write(&file, &scene.glb[..40]).unwrap();
         assert!(inspect(&file, None, &spec(None)).is_err());
+    }
+
+    #[test]
+    fn a_scene_that_nothing_lights_is_told_and_passes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, sky) = (folder.path().join("scene.glb"), folder.path().join("sky.hdr"));
+        let mut dark = 0;
+        for scene in tessera_scenes::conformance() {
+            let Some(environment) = scene.environment else { continue };
+            std::fs::write(&file, &scene.glb).unwrap();
+            std::fs::write(&sky, &environment).unwrap();
+            let mut lit = spec(None);
+            lit.settings.environment = Some(Environment {
+                blob: BlobHash::of(&environment),
+                strength: 1.0,
+                rotation_deg: 0.0,
+            });
+            let under_sky = inspect(&file, Some(&sky), &lit).unwrap().warnings;
+            let mut without = inspect(&file, None, &spec(None)).unwrap().warnings;
+            if without.last().is_some_and(|last| last == NO_LIGHT) {
+                without.pop();
+                dark += 1;
+            }
+            assert_eq!(without, under_sky, "{}", scene.name);
+        }
+        assert!(dark > 0, "some of them have no light but their sky's");
     }
 
     #[test]

@@ -17,4 +17,4 @@ pub mod pixels;
 pub mod source;
 
 pub use pixels::{Pixel, sums};
-pub use source::{PreparedFrame, Source, SourceError, kernel_id};
+pub use source::{NO_LIGHT, PreparedFrame, Source, SourceError, kernel_id};

@@ -5,7 +5,7 @@ use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::{FrameNumber, KernelId, SceneHash};
 use tessera_scene::{Asset, Limits, Report, SceneError, View};
 use tessera_shaders::bvh::{Accel, MeshTrees, Shape};
-use tessera_shaders::layout::{CanonicalScene, Mesh, Triangle, Vertex};
+use tessera_shaders::layout::{CanonicalScene, Material, Mesh, NONE, Triangle, Vertex};
 
 /// What this build of the program computes a pixel with.
 pub fn kernel_id() -> KernelId {
@@ -67,6 +67,21 @@ pub struct PreparedFrame {
     pub accel: Accel,
     /// Its hash.
     pub hash: SceneHash,
+}
+
+/// What is said of a scene without [light](PreparedFrame::has_light).
+pub const NO_LIGHT: &str = "nothing in the scene shines, so its pictures will be black: it has no lamp, no material that \
+     glows and no environment around it";
+
+impl PreparedFrame {
+    /// Whether anything in it may be seen. Light may still fall beside all that the camera sees.
+    pub fn has_light(&self) -> bool {
+        let frame = &self.scene.frame;
+        let shows = |material: &Material| material.unlit == 1 || material.emission != [0.0; 3];
+        frame.light_count > 0
+            || frame.environment_texel != NONE
+            || self.scene.materials.iter().any(shows)
+    }
 }
 
 impl Source {
@@ -150,6 +165,30 @@ mod tests {
         file.extend([&word(json.len()), b"JSON".as_slice(), &json].concat());
         file.extend([&word(bin.len()), b"BIN\0".as_slice(), &bin].concat());
         file
+    }
+
+    #[test]
+    fn a_scene_is_dark_until_something_shines() {
+        let settings = RenderSettings { width: 8, height: 8, ..Default::default() };
+        let frame = |file: &[u8], environment: Option<&[u8]>| {
+            let mut source = Source::load(file, environment).unwrap();
+            source.frame(&settings, FrameNumber(0), 0.0).unwrap()
+        };
+        assert!(!frame(&pulled(), None).has_light());
+        let scenes = tessera_scenes::conformance();
+        let sky = scenes.iter().find_map(|scene| scene.environment.as_deref());
+        assert!(frame(&pulled(), sky).has_light());
+        assert!(frame(&scenes[0].glb, None).has_light(), "it has lamps");
+        let shows = |change: fn(&mut Material)| {
+            let mut frame = frame(&pulled(), None);
+            let mut materials = frame.scene.materials.to_vec();
+            materials.iter_mut().for_each(change);
+            frame.scene.materials = Arc::new(materials);
+            frame.has_light()
+        };
+        assert!(shows(|material| material.unlit = 1));
+        assert!(shows(|material| material.emission = [0.0, 0.0, 0.1]));
+        assert!(!shows(|material| material.base_color = [1.0; 4]));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tessera_film::Frame;
 use tessera_protocol::settings::{Background, Environment, RenderSettings};
 use tessera_protocol::{BlobHash, FrameNumber, PixelSum, SampleRange, TileRect, sums};
 use tessera_reference::kernel_id;
-use tessera_reference::{PreparedFrame, Source};
+use tessera_reference::{NO_LIGHT, PreparedFrame, Source};
 
 /// What to render and how.
 #[derive(Debug, clap::Args)]
@@ -213,6 +213,9 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<(PreparedFrame, RenderSettin
     let number = arguments.frame.unwrap_or(0);
     let time_s = arguments.time.unwrap_or_else(|| f64::from(number) / f64::from(arguments.fps));
     let prepared = source.frame(&settings, FrameNumber(number), time_s)?;
+    if !prepared.has_light() {
+        eprintln!("render-node: {NO_LIGHT}; --environment puts a sky around it");
+    }
     Ok((prepared, settings))
 }
 
