@@ -5,7 +5,7 @@ use tessera_protocol::settings::RenderSettings;
 use tessera_protocol::{FrameNumber, KernelId, SceneHash};
 use tessera_scene::{Asset, Limits, Report, SceneError, View};
 use tessera_shaders::bvh::{Accel, MeshTrees, Shape};
-use tessera_shaders::layout::{CanonicalScene, Material, Mesh, NONE, Triangle, Vertex};
+use tessera_shaders::layout::{CanonicalScene, Material, Mesh, Triangle, Vertex};
 
 /// What this build of the program computes a pixel with.
 pub fn kernel_id() -> KernelId {
@@ -76,11 +76,8 @@ pub const NO_LIGHT: &str = "nothing in the scene shines, so its pictures will be
 impl PreparedFrame {
     /// Whether anything in it may be seen. Light may still fall beside all that the camera sees.
     pub fn has_light(&self) -> bool {
-        let frame = &self.scene.frame;
         let shows = |material: &Material| material.unlit == 1 || material.emission != [0.0; 3];
-        frame.light_count > 0
-            || frame.environment_texel != NONE
-            || self.scene.materials.iter().any(shows)
+        self.scene.frame.light_count > 0 || self.scene.materials.iter().any(shows)
     }
 }
 
