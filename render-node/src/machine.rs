@@ -144,6 +144,14 @@ pub fn become_helper() {
     }
 }
 
+/// Ends this process here and now. What a driver has registered to be done at the end is left out: it may wait for a
+/// device that hangs.
+pub fn end_at_once() -> ! {
+    #[cfg(unix)]
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::exit(0)
+}
+
 /// The process, if any, that works for this one: what it uses of the machine is this program's use.
 #[derive(Debug, Clone, Default)]
 pub struct Helper(Arc<AtomicU32>);

@@ -17,6 +17,6 @@ pub fn run(arguments: &BackendArguments) -> anyhow::Result<()> {
         let conformance = conformance::render_all(backend.as_mut())?;
         Ok(Opened { backend, conformance })
     };
-    serve(open, std::io::stdin(), said, || std::process::exit(0));
+    serve(open, std::io::stdin(), said, || machine::end_at_once());
     Ok(())
 }

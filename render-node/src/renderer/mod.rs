@@ -1,7 +1,8 @@
 //! The renderer: a process of its own that reads scenes and has a device render them.
 //!
 //! Files of strangers are decoded there, and drivers of GPUs live there. Whatever either does to it, the node
-//! outlives: it has the key, the journal and the lease, and the renderer has none of them.
+//! outlives: it has the key, the journal and the lease, and the renderer is given none of them. It is the same user's
+//! process, though, and no jail.
 //!
 //! # Contract
 //! - A renderer that dies, hangs or says that its device failed is ended and started again, once for an order, and
