@@ -113,7 +113,7 @@ pub(crate) fn rejection(lease: LeaseId) -> Rejection {
     Rejection { commit, signature, wrong }
 }
 
-async fn end(store: &impl Store, lease: LeaseId) -> bool {
+pub(crate) async fn end(store: &impl Store, lease: LeaseId) -> bool {
     store.end_lease(lease, None, LeaseEnd::Expired, OFTEN, 3000).await.unwrap().ended
 }
 
@@ -413,48 +413,6 @@ async fn a_frame_is_done_once_and_the_last_one_lets_the_job_end() {
     assert!(!store.is_file_kept(spent[0].lease, spent[0].commit).await.unwrap());
     let again = store.enter(result(spent[0].lease, 1)).await.unwrap();
     assert!(matches!(again, Entered::Before(_)), "the answer outlives the sums");
-}
-
-#[tokio::test]
-async fn sums_lie_beside_their_result_until_they_are_forgotten() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder);
-    store.create_job(new_job(1, |_| {})).await.unwrap();
-    let with = |lease, commit, sums: &[u8]| CheckedResult {
-        sums: Some(sums.to_vec()),
-        ..result(lease, commit)
-    };
-    let lease =
-        async |number| store.lease(ask(number, 1, 1)).await.unwrap().granted().unwrap().lease.id;
-    let [one, other, file, ended] =
-        [lease(0).await, lease(1).await, lease(2).await, lease(3).await];
-    assert!(end(&store, ended).await);
-    store.enter(with(one, 1, b"one")).await.unwrap();
-    store.enter(with(other, 1, b"other")).await.unwrap();
-    store.enter(result(file, 1)).await.unwrap();
-    // What is not entered leaves nothing, and changes nothing.
-    let entered = store.enter(with(one, 2, b"another")).await.unwrap();
-    assert_eq!(entered, Entered::AnotherCommit);
-    let entered = store.enter(with(one, 1, b"again")).await.unwrap();
-    assert!(matches!(entered, Entered::Before(_)));
-    let entered = store.enter(with(ended, 1, b"late")).await.unwrap();
-    assert_eq!(entered, Entered::LeaseEnded);
-    let kept = |store: &Sqlite| [one, other, file, ended].map(|id| store.sums(id).unwrap());
-    let both = [Some(b"one".to_vec()), Some(b"other".to_vec()), None, None];
-    assert_eq!(kept(&store), both);
-    let commit = CommitId([1; 32]);
-    assert!(!store.is_file_kept(one, commit).await.unwrap());
-    assert!(store.is_file_kept(file, commit).await.unwrap());
-    for lease in [one, other, file] {
-        let waits = store.waiting_result(lease).await.unwrap().unwrap();
-        assert_eq!(waits.beside, lease != file);
-    }
-    drop(store);
-
-    let store = open(&folder);
-    assert_eq!(kept(&store), both, "they are durable with their result");
-    store.forget_results(vec![one, file, ended]).await.unwrap();
-    assert_eq!(kept(&store), [None, Some(b"other".to_vec()), None, None]);
 }
 
 #[tokio::test]

@@ -1,15 +1,18 @@
 //! Where what leases brought is kept: small results in the database, large ones as files. Nobody sees which.
 
 use crate::audits::one_frame;
+use crate::store::{ask, end, new_job, open, result};
 use crate::world::{Farm, Node, eventually, read, refused, spread};
 use reqwest::StatusCode;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tessera_client::{AuditorClient, MasterAddress, PlainHttp};
-use tessera_protocol::LeaseId;
+use tessera_farm_master::store::sqlite::Sqlite;
+use tessera_farm_master::store::{CheckedResult, Entered, ProofStore as _, Store as _};
 use tessera_protocol::job::{JobState, JobView};
 use tessera_protocol::receipt::ReceiptPage;
+use tessera_protocol::{CommitId, LeaseId};
 
 /// Brings a small result and a large one; answers what was sent.
 async fn bring_both(farm: &Farm, node: &Node) -> [(LeaseId, Vec<u8>); 2] {
@@ -149,4 +152,46 @@ async fn take_back(file: &Path, before: &str) {
     drop(db);
     assert!(!log.exists());
     std::fs::rename(&back, file).unwrap();
+}
+
+#[tokio::test]
+async fn sums_lie_beside_their_result_until_they_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.create_job(new_job(1, |_| {})).await.unwrap();
+    let with = |lease, commit, sums: &[u8]| CheckedResult {
+        sums: Some(sums.to_vec()),
+        ..result(lease, commit)
+    };
+    let lease =
+        async |number| store.lease(ask(number, 1, 1)).await.unwrap().granted().unwrap().lease.id;
+    let [one, other, file, ended] =
+        [lease(0).await, lease(1).await, lease(2).await, lease(3).await];
+    assert!(end(&store, ended).await);
+    store.enter(with(one, 1, b"one")).await.unwrap();
+    store.enter(with(other, 1, b"other")).await.unwrap();
+    store.enter(result(file, 1)).await.unwrap();
+    // What is not entered leaves nothing, and changes nothing.
+    let entered = store.enter(with(one, 2, b"another")).await.unwrap();
+    assert_eq!(entered, Entered::AnotherCommit);
+    let entered = store.enter(with(one, 1, b"again")).await.unwrap();
+    assert!(matches!(entered, Entered::Before(_)));
+    let entered = store.enter(with(ended, 1, b"late")).await.unwrap();
+    assert_eq!(entered, Entered::LeaseEnded);
+    let kept = |store: &Sqlite| [one, other, file, ended].map(|id| store.sums(id).unwrap());
+    let both = [Some(b"one".to_vec()), Some(b"other".to_vec()), None, None];
+    assert_eq!(kept(&store), both);
+    let commit = CommitId([1; 32]);
+    assert!(!store.is_file_kept(one, commit).await.unwrap());
+    assert!(store.is_file_kept(file, commit).await.unwrap());
+    for lease in [one, other, file] {
+        let waits = store.waiting_result(lease).await.unwrap().unwrap();
+        assert_eq!(waits.beside, lease != file);
+    }
+    drop(store);
+
+    let store = open(&folder);
+    assert_eq!(kept(&store), both, "they are durable with their result");
+    store.forget_results(vec![one, file, ended]).await.unwrap();
+    assert_eq!(kept(&store), [None, Some(b"other".to_vec()), None, None]);
 }

@@ -51,8 +51,8 @@ impl Launch {
         }))
     }
 
-    /// Renders on a thread of this process, each time with another backend: for programs that are the node's own
-    /// tests. What hangs or crashes there is not got rid of.
+    /// Renders on a thread of this process, each time with another backend: for tests. What hangs there is not got
+    /// rid of.
     pub fn threads<B: Backend + 'static>(mut make: impl FnMut() -> B + Send + 'static) -> Self {
         Self(Box::new(move || {
             let (told_here, told) = io::pipe()?;
